@@ -1,0 +1,1 @@
+"""kubelab: how Kubernetes works inside, a whole cluster in one process."""

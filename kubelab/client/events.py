@@ -1,0 +1,115 @@
+"""The recorder of Events: what a component tells people about an object.
+
+An Event names the object, a reason in one word and a message. Repeats of the same one are one Event
+object whose count grows. Recording never fails the work that it tells of.
+
+In Kubernetes: k8s.io/client-go/tools/record and tools/events. Left out: the spam filter, and the
+aggregation of similar messages.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kubelab.api.objects import Obj, freeze, get, name_of, namespace_of, uid_of
+from kubelab.api.rest import Response
+from kubelab.sim.kernel import micro_timestamp
+
+if TYPE_CHECKING:
+    from kubelab.client.client import Client
+
+REMEMBERED = 4096
+
+
+class Recorder:
+    """Records Events for one source component (`kubelet`, `deployment-controller`)."""
+
+    def __init__(self, client: Client, component: str, host: str = "", *, series: bool = False) -> None:
+        self.client = client
+        self.component = component
+        self.host = host
+        # The newer form (events.k8s.io), as the scheduler writes it: eventTime and a series.
+        self.series = series
+        self.seen: dict[tuple[str, ...], tuple[str, str, int]] = {}
+        self.last_ns = 0
+
+    def event(
+        self, obj: Obj, type_: str, reason: str, message: str, *, field_path: str = "", action: str = ""
+    ) -> None:
+        """Records that something happened to `obj`; `type_` is `Normal` or `Warning`."""
+        client = self.client
+        identity = (uid_of(obj) or name_of(obj), type_, reason, message, field_path)
+        seen = self.seen.get(identity)
+        client.note(event=f"{reason}: {message}")
+        if seen is not None:
+            namespace, name, count = seen
+            self.seen[identity] = (namespace, name, count + 1)
+            if self.series:
+                patch = {"series": {"count": count + 1, "lastObservedTime": micro_timestamp(client.now)}}
+            else:
+                patch = {"count": count + 1, "lastTimestamp": client.timestamp}
+            client.patch("v1/Event", namespace, name, patch)
+            return
+        self.last_ns = max(client.now, self.last_ns + 1)
+        namespace = namespace_of(obj) or "default"
+        name = f"{name_of(obj)}.{self.last_ns:x}"
+        if len(self.seen) >= REMEMBERED:
+            del self.seen[next(iter(self.seen))]
+        self.seen[identity] = (namespace, name, 1)
+        client.create(self._make(obj, namespace, name, type_, reason, message, field_path, action))
+
+    def _make(
+        self,
+        obj: Obj,
+        namespace: str,
+        name: str,
+        type_: str,
+        reason: str,
+        message: str,
+        field_path: str,
+        action: str,
+    ) -> Obj:
+        involved = {
+            "kind": obj["kind"],
+            "namespace": namespace_of(obj),
+            "name": name_of(obj),
+            "uid": uid_of(obj),
+            "apiVersion": obj["apiVersion"],
+            "resourceVersion": get(obj, "metadata", "resourceVersion", default=""),
+            "fieldPath": field_path,
+        }
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": {key: value for key, value in involved.items() if value},
+            "reason": reason,
+            "message": message,
+            "type": type_,
+            "reportingComponent": self.component,
+        }
+        if self.series:
+            body |= {
+                "eventTime": micro_timestamp(self.client.now),
+                "reportingInstance": f"{self.component}-{self.client.name}",
+                "action": action,
+                "firstTimestamp": None,
+                "lastTimestamp": None,
+                "source": {},
+            }
+        else:
+            source = {"component": self.component}
+            if self.host:
+                source["host"] = self.host
+            body |= {
+                "source": source,
+                "firstTimestamp": self.client.timestamp,
+                "lastTimestamp": self.client.timestamp,
+                "count": 1,
+                "eventTime": None,
+                "reportingInstance": self.host,
+            }
+        return freeze(body)  # type: ignore[no-any-return]
+
+    def recorded(self, response: Response) -> None:
+        """The answer to an Event is of no interest."""

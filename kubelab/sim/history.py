@@ -1,0 +1,145 @@
+"""A world with a past: stepping, running, settling, snapshots, rewind and fork.
+
+Looking back never moves the world. Every so often a snapshot is taken (a copy of the world); to be
+at an earlier event again, the nearest snapshot before it is copied and stepped forward. What came
+from outside (a user's call, a fault) is kept in a log and is put in again at the same place, so that
+the copy goes on exactly as the original did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from kubelab.sim import fork
+from kubelab.sim.kernel import SECOND, Event, World
+from kubelab.sim.log import Log
+
+# A world is settled when nothing but periodic timers is due within so long.
+QUIET_NS = 60 * SECOND
+SNAPSHOTS_KEPT = 24
+
+
+class Input(NamedTuple):
+    """Something that came from outside after `position` events, at time `now`."""
+
+    position: int
+    now: int
+    target: str
+    verb: str
+    args: tuple[Any, ...]
+    cause: int | None
+
+
+class History:
+    """A world, what was put into it, and snapshots of its past."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.inputs: Log[Input] = Log()
+        self.snapshots: list[tuple[int, World, int]] = []
+        self.next_snapshot = 0
+
+    # Forward.
+
+    def inject(self, target: str, verb: str, *args: Any, cause: int | None = None) -> int:
+        """Puts a message of the actor `you` into the world; returns its seq."""
+        world = self.world
+        if len(world.trace) >= self.next_snapshot:
+            self._snapshot()
+        self.inputs.append(Input(len(world.trace), world.now, target, verb, args, cause))
+        return world.inject(target, verb, args, cause)
+
+    def step(self) -> Event | None:
+        """Handles one event; None if nothing is due ever again."""
+        if len(self.world.trace) >= self.next_snapshot:
+            self._snapshot()
+        return self.world.step()
+
+    def run(self, seconds: float) -> None:
+        """Runs for so many virtual seconds."""
+        deadline = self.world.now + round(seconds * SECOND)
+        self.run_to(deadline)
+
+    def run_to(self, deadline: int) -> None:
+        """Runs until the given time, which it then is."""
+        while (due := self.world.next_time()) is not None and due <= deadline:
+            self.step()
+        self.world.now = max(self.world.now, deadline)
+
+    def run_until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Runs until the condition holds, looking after each event; False at the time-out."""
+        deadline = self.world.now + round(timeout * SECOND)
+        while not condition():
+            due = self.world.next_time()
+            if due is None or due > deadline:
+                self.world.now = max(self.world.now, deadline)
+                return condition()
+            self.step()
+        return True
+
+    def settle(self, timeout: float) -> bool:
+        """Runs until only periodic timers are due soon; False at the time-out."""
+        deadline = self.world.now + round(timeout * SECOND)
+        while True:
+            busy = self.world.idle_until()
+            if busy is None or busy > self.world.now + QUIET_NS:
+                return True
+            if busy > deadline:
+                self.run_to(deadline)
+                return False
+            self.step()
+
+    # Back and aside.
+
+    def fork(self) -> History:
+        """An independent copy of the world from here on; the past is shared."""
+        twin = History(fork.copy(self.world))
+        twin.inputs = self.inputs.fork()
+        twin.snapshots = list(self.snapshots)
+        twin.next_snapshot = self.next_snapshot
+        return twin
+
+    def replay(self, event_id: int) -> History:
+        """The world as it was just after the event with this id, as a history of its own."""
+        if not 0 <= event_id <= len(self.world.trace):
+            raise ValueError(
+                f"there is no event {event_id}; the trace holds events 1 to {len(self.world.trace)}"
+            )
+        kept = [shot for shot in self.snapshots if shot[0] <= event_id]
+        position, world, number = kept[-1]
+        twin = History(fork.copy(world))
+        twin.snapshots = kept
+        twin.next_snapshot = self.next_snapshot
+        while True:
+            while number < len(self.inputs) and self.inputs[number].position == position:
+                if position == event_id:
+                    return self._cut(twin, number)
+                entry = self.inputs[number]
+                twin.world.now = entry.now
+                twin.world.inject(entry.target, entry.verb, entry.args, entry.cause)
+                number += 1
+            if position == event_id:
+                return self._cut(twin, number)
+            twin.world.step()
+            position += 1
+
+    def _cut(self, twin: History, number: int) -> History:
+        twin.inputs = Log(self.inputs[:number])
+        twin.next_snapshot = twin.snapshots[-1][0] + self._interval(twin.world)
+        return twin
+
+    def _interval(self, world: World) -> int:
+        """A snapshot costs what there is, so it is taken as seldom as there is much."""
+        return max(1000, world.seq // 50)
+
+    def _snapshot(self) -> None:
+        world = self.world
+        position = len(world.trace)
+        self.snapshots.append((position, fork.copy(world), len(self.inputs)))
+        self.next_snapshot = position + self._interval(world)
+        if len(self.snapshots) > SNAPSHOTS_KEPT:
+            # Keep the first and the newest half; of the others every second one.
+            half = SNAPSHOTS_KEPT // 2
+            old, new = self.snapshots[:-half], self.snapshots[-half:]
+            self.snapshots = old[::2] + new

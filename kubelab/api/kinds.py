@@ -82,7 +82,7 @@ class Kind:
 
 
 class Subresource(NamedTuple):
-    """A subresource: the kind of its body and its verbs; empty group and version are the parent's."""
+    """A subresource: its body and verbs; where group and version are empty, the parent's hold."""
 
     group: str
     version: str
@@ -104,7 +104,7 @@ def _row(
     directory: str = "",
     fields: str = "",
 ) -> Kind:
-    """A row from words separated by blanks; by default all verbs and a directory like the plural."""
+    """A row from words separated by blanks; by default all verbs, and the plural as directory."""
     given = tuple(verbs.split()) or ALL_VERBS
     prefix = f"/registry/{directory or plural}/" if "update" in given else ""
     return Kind(
@@ -133,9 +133,7 @@ _REGARDING_FIELDS = (
     "regarding.kind regarding.namespace regarding.name regarding.uid regarding.apiVersion "
     "regarding.resourceVersion regarding.fieldPath reason reportingController type"
 )
-_POD_SUB = (
-    "attach binding ephemeralcontainers eviction exec log portforward proxy resize status"
-)
+_POD_SUB = "attach binding ephemeralcontainers eviction exec log portforward proxy resize status"
 
 # In the order of discovery: the core group, then the groups by priority, each by resource name.
 ALL: tuple[Kind, ...] = (

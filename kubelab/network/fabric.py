@@ -1,0 +1,68 @@
+"""The wires and switches between the machines: who has which address.
+
+A machine announces its own address and its pods' network; whoever sends a packet looks up which
+machine has the destination, by the longest prefix, and sends it there. What a cut link does to it is
+the world's business (`sim/links.py`).
+
+In Kubernetes: not a part of it. A cloud's router, routes set by a CNI plugin, or ARP in one network
+segment do this work; here one table stands for all of them.
+"""
+
+from __future__ import annotations
+
+from kubelab.network import addresses
+from kubelab.sim.kernel import Component, Event
+
+FABRIC = "network"
+
+
+class Fabric(Component):
+    """The network between the machines, the component `network`."""
+
+    def __init__(self, name: str = FABRIC) -> None:
+        super().__init__(name)
+        # A switch's table survives: its power is not that of a node.
+        self.hosts: dict[str, str] = {}
+        # By prefix length, longest first; then by the network's first address.
+        self.networks: dict[int, dict[tuple[int, int], str]] = {}
+        self.default = ""
+
+    def announce(self, machine: str, address: str, cidr: str = "") -> None:
+        """A machine (`kernel/node-1`) has this address, and this network behind it."""
+        self.note(machine=machine, address=address, network=cidr)
+        if address:
+            self.hosts[address] = machine
+        if cidr == "0.0.0.0/0":
+            self.default = machine
+        elif cidr:
+            network = addresses.network_of(cidr)
+            table = self.networks.setdefault(network.prefixlen, {})
+            table[network.version, int(network.network_address)] = machine
+            self.networks = {n: self.networks[n] for n in sorted(self.networks, reverse=True)}
+
+    def withdraw(self, address: str) -> None:
+        """Nobody has this address any more."""
+        self.hosts.pop(address, None)
+
+    def lookup(self, address: str) -> str:
+        """The machine that has an address; the empty string if none does."""
+        host = self.hosts.get(address)
+        if host is not None:
+            return host
+        version, number = addresses.number_of(address)
+        bits = 32 if version == 4 else 128
+        for length, table in self.networks.items():
+            if length <= bits:
+                shift = bits - length
+                machine = table.get((version, number >> shift << shift))
+                if machine is not None:
+                    return machine
+        return self.default
+
+    @staticmethod
+    def tell(event: Event) -> str:
+        detail = event.detail
+        if event.verb == "announce":
+            behind = f" and the pods of {detail['network']}" if detail.get("network") else ""
+            return f"The network learns that {detail['machine']} has {detail['address']}{behind}."
+        return f"The network handles {event.verb} from {event.actor}."

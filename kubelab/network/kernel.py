@@ -1,0 +1,336 @@
+"""A node's Linux kernel: the machine that pods' packets go through.
+
+It has addresses (its own, and one for each pod sandbox), sockets on which processes listen, rule
+tables that kube-proxy writes, and connection tracking. Processes of the same machine call it
+directly, as a process makes a system call: `attach`, `listen`, `open`, `reply`. Between machines a
+packet is a message `packet` from kernel to kernel, so that each such hop is an event.
+
+What must hold: a request to an address that nobody has gets no answer and ends in a time-out; one to
+a live address whose port is closed is refused at once. The kernel goes on when kubelet or kube-proxy
+stop, with the rules as they are; when the machine is switched off it forgets everything.
+
+In Kubernetes: no component of its own; Linux with netfilter, and the CNI plugin for the addresses. A
+request and its answer stand for a whole TCP connection; its handshake is not drawn.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from kubelab.network import addresses, packet as packets
+from kubelab.network.fabric import FABRIC, Fabric
+from kubelab.network.nat import Tables
+from kubelab.network.packet import Connection, Packet
+from kubelab.network.payloads import Hop, Outcome
+from kubelab.sim.kernel import SECOND, Component, Event
+
+FIRST_EPHEMERAL_PORT = 32768
+LAST_EPHEMERAL_PORT = 60999
+LOOPBACK = "127.0.0.1"
+
+# What a server may take to answer before its side of the connection is forgotten.
+FLOW_NS = 300 * SECOND
+
+
+class Listener(NamedTuple):
+    """A process that accepts requests on a port; they reach `owner` as `received(token, …)`."""
+
+    owner: str
+    token: Any
+    pod: str
+
+
+class Socket(NamedTuple):
+    """A request under way from a local process, until it is answered or given up."""
+
+    owner: str
+    token: Any
+    timer: int
+    opened_ns: int
+    hops: tuple[Hop, ...]
+
+
+class Flow(NamedTuple):
+    """A request that a local process has received and not yet answered."""
+
+    packet: Packet
+    pod: str
+    arrived_ns: int
+
+
+class Kernel(Component):
+    """The kernel of one machine, `kernel/<node>`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.node = name.partition("/")[2]
+        # Never set back, so that an answer to a flow from before a reboot fits none of today's.
+        self.last_flow = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """The memory of a machine that was just switched on."""
+        self.node_ip = ""
+        self.pod_cidr = ""
+        self.gateway = ""
+        self.sandboxes: dict[str, str] = {}
+        self.pods: dict[str, str] = {}
+        self.last_offset = 1
+        self.last_port = FIRST_EPHEMERAL_PORT - 1
+        self.listeners: dict[tuple[str, str, int], Listener] = {}
+        self.sockets: dict[tuple[str, str, int], Socket] = {}
+        self.flows: dict[int, Flow] = {}
+        self.connections: dict[tuple[str, str, int, str, int], Connection] = {}
+        self.tables = Tables()
+
+    def start(self) -> None:
+        self.reset()
+
+    # Addresses: what the kubelet and the CNI plugin set up.
+
+    def configure(self, node_ip: str, pod_cidr: str = "") -> None:
+        """The machine's own address, and the network from which its pods get theirs."""
+        self.node_ip = node_ip
+        self.pod_cidr = pod_cidr
+        self.gateway = addresses.host(pod_cidr, 1) if pod_cidr else ""
+        self.send(FABRIC, "announce", self.name, node_ip, pod_cidr)
+
+    def attach(self, sandbox_id: str, host_network: bool = False, pod: str = "") -> str:
+        """Gives a sandbox its address (the node's own with `host_network`); CNI ADD.
+
+        `pod` is `namespace/name`, kept so that an answer can name who gave it. Raises LookupError
+        when the node has no pod network yet, or no free address.
+        """
+        known = self.sandboxes.get(sandbox_id)
+        if known is not None:
+            return known
+        if host_network:
+            address = self.node_ip
+        elif not self.pod_cidr:
+            raise LookupError("cni plugin not initialized")
+        else:
+            address, self.last_offset = addresses.next_free(
+                self.pod_cidr, self.pods, self.last_offset
+            )
+            self.pods[address] = pod or sandbox_id
+        self.sandboxes[sandbox_id] = address
+        return address
+
+    def detach(self, sandbox_id: str) -> None:
+        """Takes a sandbox's address back, with everything that was open on it; CNI DEL."""
+        address = self.sandboxes.pop(sandbox_id, None)
+        if address is None or address == self.node_ip:
+            return
+        self.pods.pop(address, None)
+        for key in [key for key in self.listeners if key[0] == address]:
+            del self.listeners[key]
+        for key in [key for key in self.sockets if key[1] == address]:
+            self.cancel(self.sockets.pop(key).timer)
+
+    def is_own(self, address: str) -> bool:
+        """Whether an address is the machine's own (not a pod's)."""
+        return address == self.node_ip or address == self.gateway or address.startswith("127.")
+
+    # Sockets: what programs call.
+
+    def listen(
+        self, ip: str, protocol: str, port: int, owner: str, token: Any, pod: str = ""
+    ) -> None:
+        """A process listens: requests reach `owner` as `received(token, flow_id, payload)`.
+
+        Raises OSError with Linux' words when the port is taken.
+        """
+        key = (ip, protocol, port)
+        if key in self.listeners:
+            raise OSError(f"listen {protocol.lower()} {ip}:{port}: bind: address already in use")
+        self.listeners[key] = Listener(owner, token, pod or self.pods.get(ip, ""))
+
+    def close(self, ip: str, protocol: str, port: int) -> None:
+        """Nobody listens there any more."""
+        self.listeners.pop((ip, protocol, port), None)
+
+    def listener(self, ip: str, protocol: str, port: int) -> Listener | None:
+        """Who listens there, if anybody."""
+        if self.is_own(ip):
+            ip = self.node_ip
+        return self.listeners.get((ip, protocol, port)) or self.listeners.get(
+            ("0.0.0.0", protocol, port)
+        )
+
+    def open(
+        self,
+        source_ip: str,
+        destination_ip: str,
+        port: int,
+        protocol: str,
+        payload: Any,
+        owner: str,
+        token: Any,
+        timeout_seconds: float = 5.0,
+        source_port: int = 0,
+    ) -> int:
+        """A local process sends a request; `owner` gets `answered(token, Outcome)` in the end.
+
+        A payload of None only connects: the kernel of the other side answers by itself. A
+        `source_port` given again goes on with a connection that is known already. Returns the
+        source port.
+        """
+        if destination_ip.startswith("127.") and not self.is_own(source_ip):
+            destination_ip = source_ip
+        source_port = source_port or self._next_port()
+        timer = self.after(timeout_seconds, "expire", protocol, source_ip, source_port)
+        key = (protocol, source_ip, source_port)
+        self.sockets[key] = Socket(owner, token, timer, self.now, ())
+        request = Packet(protocol, source_ip, source_port, destination_ip, port, payload)
+        if self.is_own(source_ip) and destination_ip in self.pods:
+            # From the node to its own pod no rule can match: probes go this way, at little cost.
+            self._deliver(request)
+        elif destination_ip == source_ip:
+            self._deliver(request)
+        else:
+            self.after(0, "transmit", request)
+        return source_port
+
+    def reply(self, flow_id: int, payload: Any) -> None:
+        """The process that received a request answers it; an unknown flow is ignored."""
+        self._answer(flow_id, "reply", payload)
+
+    def refuse(self, flow_id: int) -> None:
+        """The process closes the connection without an answer."""
+        self._answer(flow_id, "refused", None)
+
+    def _answer(self, flow_id: int, kind: str, payload: Any) -> None:
+        flow = self.flows.pop(flow_id, None)
+        if flow is not None:
+            self._process(flow.packet.answer(kind, payload, flow.pod, self.node), local=True)
+
+    def _next_port(self) -> int:
+        self.last_port += 1
+        if self.last_port > LAST_EPHEMERAL_PORT:
+            self.last_port = FIRST_EPHEMERAL_PORT
+        return self.last_port
+
+    # Packets.
+
+    def transmit(self, packet: Packet) -> None:
+        """A packet from a local process or pod sets out: the rules are asked."""
+        self._process(packet, local=True)
+
+    def packet(self, packet: Packet) -> None:
+        """A packet from another machine arrives."""
+        self._process(packet, local=False)
+
+    def _process(self, packet: Packet, *, local: bool) -> None:
+        """Translation by connection tracking or rules, the filter, then delivery or the wire."""
+        before = len(packet.hops)
+        origin = packet
+        packet, verdict = packets.traverse(self, packet, local=local)
+        if local and origin.kind == "request":
+            self._remember(origin, packet)
+        self.note(packet=packet.ends(), protocol=packet.protocol, kind=packet.kind)
+        passed = packet.hops[before:]
+        if passed:
+            self.note(rules=[[hop.chain, hop.rule, hop.before, hop.after] for hop in passed])
+        if verdict == "REJECT":
+            self.note(verdict="rejected")
+            refusal = origin._replace(hops=packet.hops).answer("refused", None, "", self.node)
+            self._process(refusal, local=True)
+        elif verdict == "DROP":
+            self.note(verdict="dropped")
+        elif packet.destination in self.pods or self.is_own(packet.destination):
+            self._deliver(packet)
+        else:
+            self._forward(packet)
+
+    def _remember(self, origin: Packet, packet: Packet) -> None:
+        """The client's socket keeps what is known of the way, for when no answer comes."""
+        key = (origin.protocol, origin.source, origin.source_port)
+        socket = self.sockets.get(key)
+        if socket is not None:
+            self.sockets[key] = socket._replace(hops=packet.hops)
+
+    def _forward(self, packet: Packet) -> None:
+        """To the machine that has the destination, over the wire."""
+        fabric = self.world.components.get(FABRIC)
+        target = fabric.lookup(packet.destination) if isinstance(fabric, Fabric) else ""
+        if not target or target == self.name:
+            self.note(verdict="lost", why=f"nobody has the address {packet.destination}")
+            return
+        self.note(verdict="forwarded", to=target)
+        ends = packet.ends()
+        where = target.partition("/")[2]
+        hop = Hop(self.node, "route", f"to {where}", "", ends, ends)
+        self.send(target, "packet", packet._replace(hops=(*packet.hops, hop), mark=0))
+
+    def _deliver(self, packet: Packet) -> None:
+        """To the process that listens, or to the one that waits for the answer."""
+        if packet.kind != "request":
+            self._finish(packet)
+            return
+        listener = self.listener(packet.destination, packet.protocol, packet.destination_port)
+        ends = packet.ends()
+        if listener is None:
+            closed = Hop(self.node, "endpoint", f"port {packet.destination_port} is closed", "", ends, ends)
+            packet = packet._replace(hops=(*packet.hops, closed))
+            self.note(verdict="refused", why=closed.rule)
+            pod = self.pods.get(packet.destination, "")
+            self._process(packet.answer("refused", None, pod, self.node), local=True)
+            return
+        arrived = Hop(self.node, "endpoint", listener.pod or listener.owner, "", ends, ends)
+        packet = packet._replace(hops=(*packet.hops, arrived))
+        self.note(verdict="delivered", to=listener.pod or listener.owner)
+        if packet.payload is None:
+            self._process(packet.answer("reply", None, listener.pod, self.node), local=True)
+            return
+        self.last_flow += 1
+        self._forget_flows()
+        self.flows[self.last_flow] = Flow(packet, listener.pod, self.now)
+        self.send(listener.owner, "received", listener.token, self.last_flow, packet.payload)
+
+    def _forget_flows(self) -> None:
+        """Flows that nobody will answer any more, oldest first."""
+        while self.flows:
+            first = next(iter(self.flows))
+            if self.flows[first].arrived_ns + FLOW_NS > self.now:
+                return
+            del self.flows[first]
+
+    def _finish(self, packet: Packet) -> None:
+        """An answer has come home."""
+        key = (packet.protocol, packet.destination, packet.destination_port)
+        socket = self.sockets.pop(key, None)
+        if socket is None:
+            self.note(verdict="late", why="nobody waits for this answer any more")
+            return
+        self.cancel(socket.timer)
+        ok = packet.kind == "reply"
+        outcome = Outcome(
+            ok,
+            packet.payload,
+            "" if ok else "refused",
+            packet.server,
+            packet.pod,
+            packet.hops,
+            self.now - socket.opened_ns,
+        )
+        self.note(verdict="answered" if ok else "refused")
+        self.send(socket.owner, "answered", socket.token, outcome)
+
+    def expire(self, protocol: str, source_ip: str, source_port: int) -> None:
+        """No answer came in time."""
+        socket = self.sockets.pop((protocol, source_ip, source_port), None)
+        if socket is not None:
+            self.note(verdict="timeout", client=addresses.text_of(source_ip, source_port))
+            elapsed = self.now - socket.opened_ns
+            outcome = Outcome(False, None, "timeout", "", "", socket.hops, elapsed)
+            self.send(socket.owner, "answered", socket.token, outcome)
+
+    def undelivered(self, target: str, verb: str, args: tuple[Any, ...], reason: str) -> None:
+        """A process that should receive is gone: its port is closed. A lost packet stays lost."""
+        if verb == "received" and reason == "refused":
+            self.note(verdict="refused", why=f"{target} has stopped")
+            self.refuse(args[1])
+
+    @staticmethod
+    def tell(event: Event) -> str:
+        return packets.tell(event)

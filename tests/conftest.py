@@ -1,0 +1,55 @@
+"""What all tests share: the checkers are on, and what the machine lacks is said in clear words.
+
+The fixtures `node` and `chromium` give the path of the program, or skip the test and say what to
+install. `KUBELAB_CHECK` makes every world check its invariants after each event.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+os.environ.setdefault("KUBELAB_CHECK", "1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden` writes the recorded answers anew; read the diff before you commit it."""
+    parser.addoption("--update-golden", action="store_true", help="record the golden files anew")
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be written anew instead of compared."""
+    return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The path of node; skips where there is none."""
+    return program("node", "apt-get install nodejs npm")
+
+
+@pytest.fixture(scope="session")
+def npm() -> str:
+    """The path of npm; skips where there is none."""
+    return program("npm", "apt-get install npm")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium; skips where there is none."""
+    pytest.importorskip("playwright", reason="no playwright: pip install playwright")
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    return program("chromium", "apt-get install chromium fonts-dejavu-core")
+
+
+def program(name: str, remedy: str) -> str:
+    """The path of a program, or a skip that says how to get it."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"no {name} on this machine: {remedy}")
+    return path

@@ -1,18 +1,14 @@
-"""What all tests share: the checkers are on, and what the machine lacks is said in clear words.
+"""What all tests share: what the machine lacks is said in clear words.
 
 The fixtures `node` and `chromium` give the path of the program, or skip the test and say what to
-install. `KUBELAB_CHECK` makes every world check its invariants after each event.
+install. `--update-golden` is the twin of every comparison with a recorded answer.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import pytest
-
-os.environ.setdefault("KUBELAB_CHECK", "1")
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update-golden` writes the recorded answers anew; read the diff before you commit it."""

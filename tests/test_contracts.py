@@ -1,4 +1,4 @@
-"""Imports point down only: the contracts in pyproject.toml hold, and each finds a planted violation."""
+"""Imports point down only: the contracts in pyproject.toml hold, and planted slips are found."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_planted_violation_is_found(tree, module, imports, contract):
-    """An import upwards, sideways or past the API server, or a room outside the layers, is found."""
+    """An import upwards, sideways or past the API server, or a room without a layer, is found."""
     planted = tree / "kubelab" / module
     new = not planted.parent.exists()
     planted.parent.mkdir(exist_ok=True)

@@ -1,8 +1,8 @@
 """Manifests: YAML or JSON text into objects, as kubectl reads it.
 
-A text is a sequence of documents; empty ones are skipped, and a List is taken apart into its items.
+A text is a sequence of documents; empty ones are skipped, a List is taken apart into its items.
 YAML's guesses are those of Kubernetes: no timestamps, `yes` and `on` are booleans, `1e3` is a
-number; a key that stands twice in one map is refused. A bad text gives a ManifestError, one sentence
+number; a key that stands twice in one map is refused. A bad text gives a ManifestError: a sentence
 with the line.
 
 In Kubernetes: sigs.k8s.io/yaml and k8s.io/cli-runtime/pkg/resource.
@@ -24,7 +24,7 @@ class ManifestError(ValueError):
     """Raised for a text from which no objects can be read."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
     """PyYAML's safe loader without timestamps and with Kubernetes' numbers."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:

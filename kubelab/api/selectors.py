@@ -1,7 +1,7 @@
 """Label and field selectors: which objects a list, a watch or a workload means.
 
 A selector is compiled once into a frozen list of requirements and then asked of many objects. An
-object that lacks a key matches `!=`, `notin` and `!key`. The text form (`app=web,tier in (a,b)`) and
+object that lacks a key matches `!=`, `notin` and `!key`. A text (`app=web,tier in (a,b)`) and
 the JSON form (matchLabels, matchExpressions) compile to the same thing. An empty selector matches
 everything; a selector that is absent (None) matches nothing, which is how workloads read it.
 

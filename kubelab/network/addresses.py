@@ -57,8 +57,8 @@ def host(cidr: str, offset: int) -> str:
 def next_free(cidr: str, taken: dict[str, str], last: int) -> tuple[str, int]:
     """The next free address after offset `last`, round and round, and its offset.
 
-    The first two are left out: the network itself and the bridge that is every pod's gateway. Raises
-    LookupError when all are given out.
+    The first two are left out: the network itself and the bridge that is every pod's gateway.
+    Raises LookupError when all are given out.
     """
     network = network_of(cidr)
     size = min(network.num_addresses, 1 << 16)

@@ -1,11 +1,11 @@
 """The wires and switches between the machines: who has which address.
 
 A machine announces its own address and its pods' network; whoever sends a packet looks up which
-machine has the destination, by the longest prefix, and sends it there. What a cut link does to it is
-the world's business (`sim/links.py`).
+machine has the destination, by the longest prefix, and sends it there. What a cut link does to it
+is the world's business (`sim/links.py`).
 
-In Kubernetes: not a part of it. A cloud's router, routes set by a CNI plugin, or ARP in one network
-segment do this work; here one table stands for all of them.
+In Kubernetes: not a part of it. A cloud's router, routes set by a CNI plugin, or ARP in one
+network segment do this work; here one table stands for all of them.
 """
 
 from __future__ import annotations

@@ -2,15 +2,16 @@
 
 It has addresses (its own, and one for each pod sandbox), sockets on which processes listen, rule
 tables that kube-proxy writes, and connection tracking. Processes of the same machine call it
-directly, as a process makes a system call: `attach`, `listen`, `open`, `reply`. Between machines a
-packet is a message `packet` from kernel to kernel, so that each such hop is an event.
+directly, as a process makes a system call: `attach`, `listen`, `open`, `reply`. Between machines
+a packet is a message `packet` from kernel to kernel, so that each such hop is an event.
 
-What must hold: a request to an address that nobody has gets no answer and ends in a time-out; one to
-a live address whose port is closed is refused at once. The kernel goes on when kubelet or kube-proxy
-stop, with the rules as they are; when the machine is switched off it forgets everything.
+What must hold: a request to an address that nobody has gets no answer and ends in a time-out; one
+to a live address whose port is closed is refused at once. The kernel goes on when kubelet or
+kube-proxy stop, with the rules as they are; when the machine is switched off it forgets
+everything.
 
-In Kubernetes: no component of its own; Linux with netfilter, and the CNI plugin for the addresses. A
-request and its answer stand for a whole TCP connection; its handshake is not drawn.
+In Kubernetes: no component of its own; Linux with netfilter, and the CNI plugin for the
+addresses. A request and its answer stand for a whole TCP connection; its handshake is not drawn.
 """
 
 from __future__ import annotations
@@ -81,6 +82,8 @@ class Kernel(Component):
         self.sockets: dict[tuple[str, str, int], Socket] = {}
         self.flows: dict[int, Flow] = {}
         self.connections: dict[tuple[str, str, int, str, int], Connection] = {}
+        # Who was sent to which endpoint when (rules with `-m recent`), by list and client.
+        self.recent: dict[tuple[str, str], int] = {}
         self.tables = Tables()
 
     def start(self) -> None:
@@ -177,7 +180,7 @@ class Kernel(Component):
         """
         if destination_ip.startswith("127.") and not self.is_own(source_ip):
             destination_ip = source_ip
-        source_port = source_port or self._next_port()
+        source_port = source_port or self.next_port()
         timer = self.after(timeout_seconds, "expire", protocol, source_ip, source_port)
         key = (protocol, source_ip, source_port)
         self.sockets[key] = Socket(owner, token, timer, self.now, ())
@@ -204,11 +207,23 @@ class Kernel(Component):
         if flow is not None:
             self._process(flow.packet.answer(kind, payload, flow.pod, self.node), local=True)
 
-    def _next_port(self) -> int:
+    def next_port(self) -> int:
+        """A port for a connection of our own making."""
         self.last_port += 1
         if self.last_port > LAST_EPHEMERAL_PORT:
             self.last_port = FIRST_EPHEMERAL_PORT
         return self.last_port
+
+    def forget(self, address: str, port: int, protocol: str = "UDP") -> int:
+        """Drops the translations to an endpoint that is gone; returns how many there were."""
+        stale = [
+            key
+            for key, known in self.connections.items()
+            if known.translated[0] == protocol and known.translated[3:] == (address, port)
+        ]
+        for key in stale:
+            del self.connections[key]
+        return len(stale)
 
     # Packets.
 
@@ -270,9 +285,10 @@ class Kernel(Component):
         listener = self.listener(packet.destination, packet.protocol, packet.destination_port)
         ends = packet.ends()
         if listener is None:
-            closed = Hop(self.node, "endpoint", f"port {packet.destination_port} is closed", "", ends, ends)
+            why = f"port {packet.destination_port} is closed"
+            closed = Hop(self.node, "endpoint", why, "", ends, ends)
             packet = packet._replace(hops=(*packet.hops, closed))
-            self.note(verdict="refused", why=closed.rule)
+            self.note(verdict="refused", why=why)
             pod = self.pods.get(packet.destination, "")
             self._process(packet.answer("refused", None, pod, self.node), local=True)
             return

@@ -2,7 +2,8 @@
 
 Everything here is a frozen value: requests and answers of HTTP, the hops that a packet made, the
 outcome of a request, the steps of a name's resolution. DNS messages travel as bytes, as on a real
-wire; other protocols' payloads are text or bytes; a payload of None is a connection and nothing more.
+wire; other protocols' payloads are text or bytes; a payload of None is a connection and nothing
+more.
 
 In Kubernetes: no such thing; a packet keeps no record of its way. Ours does so that a learner can
 look at it.
@@ -109,10 +110,11 @@ class Resolution(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """What a client program in a pod got: status 0 and its own error words where nothing answered.
+    """What a client program in a pod got: status 0 and its own error words where nothing
+    answered.
 
-    `payload` is the raw answer of what is not HTTP; `resolution` is how the name was looked up, None
-    for an address.
+    `payload` is the raw answer of what is not HTTP; `resolution` is how the name was looked up,
+    None for an address.
     """
 
     status: int

@@ -1,0 +1,269 @@
+"""One packet's way through a machine's rules: read this to see how a service address works.
+
+`traverse` does what netfilter does, hook by hook. A packet of a connection that is known is
+translated as its first packet was. Any other walks the nat chains (PREROUTING for what comes in
+from a pod or another machine, OUTPUT for what the node itself sends): there a service's address
+becomes a pod's. Then the filter may drop or reject it; POSTROUTING may give it the node's own
+address so that the answer comes back here. What was changed is remembered for the answers.
+
+Every rule that matches becomes a hop in the packet's record; chance is the kernel's own stream.
+
+In Kubernetes: Linux netfilter; the chains are pkg/proxy/iptables'. Left out: raw and mangle
+tables, connection states beyond new and known, ICMP.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kubelab.network import addresses
+from kubelab.network.nat import CLEAR_MARK, MARKED, MASQUERADE_MARK, Portal, Rule
+from kubelab.network.payloads import Hop
+from kubelab.sim.kernel import SECOND, Event
+
+if TYPE_CHECKING:
+    from kubelab.network.kernel import Kernel
+
+# How long a translation is remembered after its last packet.
+# In Linux: nf_conntrack_udp_timeout, ..._udp_timeout_stream, ..._tcp_timeout_time_wait.
+UDP_NS = 30 * SECOND
+UDP_ANSWERED_NS = 120 * SECOND
+TCP_NS = 120 * SECOND
+
+Tuple5 = tuple[str, str, int, str, int]
+
+
+class Packet(NamedTuple):
+    """A packet under way: `kind` is `request`, `reply` or `refused` (a reset or its like).
+
+    `mark` is netfilter's; `server` and `pod` tell in an answer who gave it; `hops` is its record.
+    """
+
+    protocol: str
+    source: str
+    source_port: int
+    destination: str
+    destination_port: int
+    payload: Any = None
+    kind: str = "request"
+    mark: int = 0
+    hops: tuple[Hop, ...] = ()
+    server: str = ""
+    pod: str = ""
+
+    def tuple5(self) -> Tuple5:
+        """What names the packet's connection and direction."""
+        return (
+            self.protocol, self.source, self.source_port, self.destination, self.destination_port,
+        )  # fmt: skip
+
+    def ends(self) -> str:
+        """Both ends as text."""
+        source = addresses.text_of(self.source, self.source_port)
+        return f"{source} > {addresses.text_of(self.destination, self.destination_port)}"
+
+    def answer(self, kind: str, payload: Any, pod: str, node: str) -> Packet:
+        """The packet that goes back to where this one came from."""
+        back = Packet(
+            self.protocol, self.destination, self.destination_port, self.source, self.source_port,
+            payload, kind, 0, self.hops, self.destination, pod,
+        )  # fmt: skip
+        word = "answers" if kind == "reply" else "refuses"
+        who = pod or self.destination
+        hop = Hop(node, "answer", f"{who} {word}", "", self.ends(), back.ends())
+        return back._replace(hops=(*self.hops, hop))
+
+
+class Connection(NamedTuple):
+    """A translation that is remembered: the first packet's ends as sent and as they became."""
+
+    original: Tuple5
+    translated: Tuple5
+    expires_ns: int
+
+    def reply(self) -> Tuple5:
+        """The ends of an answer as it arrives here."""
+        protocol, source, source_port, destination, destination_port = self.translated
+        return (protocol, destination, destination_port, source, source_port)
+
+
+def traverse(kernel: Kernel, packet: Packet, *, local: bool) -> tuple[Packet, str]:
+    """The packet after this machine's rules, and `ACCEPT`, `DROP` or `REJECT`."""
+    known = kernel.connections.get(packet.tuple5())
+    if known is not None and known.expires_ns > kernel.now:
+        return _translate_as_before(kernel, packet, known), "ACCEPT"
+    if packet.kind != "request":
+        return packet, "ACCEPT"
+    own_source = kernel.is_own(packet.source)
+    walk = Walk(kernel, packet)
+    walk.run("nat", "OUTPUT" if local and own_source else "PREROUTING")
+    inward = kernel.is_own(walk.packet.destination)
+    hook = "OUTPUT" if local and own_source else "INPUT" if inward else "FORWARD"
+    verdict = walk.run("filter", hook)
+    if verdict in ("DROP", "REJECT"):
+        return walk.packet, verdict
+    if hook != "INPUT":
+        walk.run("nat", "POSTROUTING")
+    _remember(kernel, packet, walk.packet)
+    return walk.packet, "ACCEPT"
+
+
+def _remember(kernel: Kernel, before: Packet, after: Packet) -> None:
+    if before[1:5] == after[1:5]:
+        return
+    lifetime = UDP_NS if before.protocol == "UDP" else TCP_NS
+    known = Connection(before.tuple5(), after.tuple5(), kernel.now + lifetime)
+    _purge(kernel)
+    kernel.connections[known.original] = known
+    kernel.connections[known.reply()] = known
+
+
+def _purge(kernel: Kernel) -> None:
+    """Drops the oldest entries that are over; each new one pays for two old ones."""
+    for _ in range(2):
+        if not kernel.connections:
+            return
+        oldest = next(iter(kernel.connections))
+        if kernel.connections[oldest].expires_ns > kernel.now:
+            return
+        del kernel.connections[oldest]
+
+
+def _translate_as_before(kernel: Kernel, packet: Packet, known: Connection) -> Packet:
+    forward = packet.tuple5() == known.original
+    if forward:
+        _, source, source_port, destination, destination_port = known.translated
+    else:
+        _, destination, destination_port, source, source_port = known.original
+    after = packet._replace(
+        source=source, source_port=source_port, destination=destination,
+        destination_port=destination_port,
+    )  # fmt: skip
+    lifetime = TCP_NS if packet.protocol != "UDP" else UDP_NS if forward else UDP_ANSWERED_NS
+    kept = known._replace(expires_ns=kernel.now + lifetime)
+    kernel.connections[known.original] = kept
+    kernel.connections[known.reply()] = kept
+    what = "known connection" if forward else "answer of a known connection"
+    hop = Hop(kernel.node, "conntrack", what, "", packet.ends(), after.ends())
+    return after._replace(hops=(*packet.hops, hop))
+
+
+class Walk:
+    """A packet on its way through the chains of one machine."""
+
+    def __init__(self, kernel: Kernel, packet: Packet) -> None:
+        self.kernel = kernel
+        self.packet = packet
+
+    def run(self, table: str, chain: str) -> str:
+        """Walks a chain of a table; `RETURN` when no rule of it decided."""
+        chains = self.kernel.tables.table(table)
+        rules = chains.get(chain, ())
+        of = len(rules)
+        packet = self.packet
+        if isinstance(rules, Portal):
+            protocol = packet.protocol.lower()
+            rules = rules.candidates(packet.destination, protocol, packet.destination_port)
+        for number, rule in enumerate(rules, 1):
+            if not self.matches(rule):
+                continue
+            verdict = self.act(table, chain, rule, number if of == len(rules) else 0, of)
+            if verdict:
+                return verdict
+        return "RETURN"
+
+    def matches(self, rule: Rule) -> bool:
+        """Whether a rule's questions are all answered with yes; the chance is asked last."""
+        packet, kernel = self.packet, self.kernel
+        if rule.destination and not addresses.contains(rule.destination, packet.destination):
+            return False
+        if rule.protocol and rule.protocol != packet.protocol.lower():
+            return False
+        if rule.port and rule.port != packet.destination_port:
+            return False
+        if rule.source and addresses.contains(rule.source, packet.source) is rule.not_source:
+            return False
+        if rule.source_local and not kernel.is_own(packet.source):
+            return False
+        if rule.destination_local and not kernel.is_own(packet.destination):
+            return False
+        if rule.mark and (rule.mark == MARKED) is not bool(packet.mark & MASQUERADE_MARK):
+            return False
+        if rule.ctstate and rule.ctstate != "NEW":
+            # Only first packets of a connection come here.
+            return False
+        if rule.recent_seconds:
+            seen = kernel.recent.get((rule.recent, packet.source))
+            if seen is None or seen + rule.recent_seconds * SECOND <= kernel.now:
+                return False
+        return not rule.one_in or kernel.chance.random() * rule.one_in < 1
+
+    def act(self, table: str, chain: str, rule: Rule, number: int, of: int) -> str:
+        """Does what a rule that matched says; the verdict, or the empty string to go on."""
+        kernel, before, target = self.kernel, self.packet, rule.target
+        if rule.recent and not rule.recent_seconds:
+            kernel.recent[rule.recent, before.source] = kernel.now
+        if target == "RETURN":
+            return target
+        if target == "DNAT":
+            host, _, port = rule.to.removeprefix("--to-destination ").rpartition(":")
+            self.packet = before._replace(
+                destination=host.strip("[]"), destination_port=int(port)
+            )
+        elif target == "MARK":
+            mark = 0 if rule.to == CLEAR_MARK else MASQUERADE_MARK
+            self.packet = before._replace(mark=mark)
+        elif target == "MASQUERADE":
+            source = kernel.gateway if before.destination in kernel.pods else kernel.node_ip
+            self.packet = before._replace(source=source, source_port=kernel.next_port())
+        if chain.startswith("KUBE-") and not (target == "MARK" and rule.to == CLEAR_MARK):
+            hop = Hop(
+                kernel.node, chain, rule.text(), target, before.ends(), self.packet.ends(),
+                rule.probability, number, of,
+            )  # fmt: skip
+            self.packet = self.packet._replace(hops=(*before.hops, hop))
+        if target in ("ACCEPT", "DROP", "REJECT"):
+            return target
+        if target in ("DNAT", "MASQUERADE"):
+            return "ACCEPT"
+        if target in ("MARK", ""):
+            return ""
+        verdict = self.run(table, target)
+        return "" if verdict == "RETURN" else verdict
+
+
+def tell(event: Event) -> str:
+    """The sentence of an event that a machine's kernel handled."""
+    detail, node = event.detail, event.target.partition("/")[2] or event.target
+    who = f"The network of {node}"
+    if event.verb == "start":
+        return f"The kernel of {node} starts with no addresses and no rules."
+    if event.verb == "expire":
+        if not detail.get("client"):
+            return f"{who} drops a timer whose request is answered already."
+        return f"{who} gives up waiting for {detail['client']} because no answer came in time."
+    if event.verb == "undelivered":
+        if detail.get("why"):
+            return f"{who} refuses a connection because {detail['why']}."
+        return f"{who} loses a packet because {event.actor} could not reach the other machine."
+    if not detail.get("packet"):
+        return f"{who} handles {event.verb}."
+    packet, verdict = detail["packet"], detail.get("verdict", "")
+    rules = [row for row in detail.get("rules", ()) if row[2] != row[3] and row[0] != "answer"]
+    changed = f" because {rules[-1][0]} rewrote {rules[-1][2]}" if rules else ""
+    if verdict == "forwarded":
+        machine = detail["to"].partition("/")[2]
+        return f"{who} sends {packet} to {machine}{changed}."
+    if verdict == "delivered":
+        return f"{who} delivers {packet} to {detail['to']}{changed}."
+    if verdict == "answered":
+        return f"{who} hands the answer {packet} to the waiting client{changed}."
+    if verdict == "rejected":
+        return f"{who} rejects {packet} at once because the service has no endpoints."
+    if verdict == "dropped":
+        return f"{who} drops {packet} in silence because a rule says so."
+    why = detail.get("why", "nobody listens there")
+    if verdict in ("refused", "lost", "late"):
+        word = {"refused": "refuses", "lost": "loses", "late": "throws away"}[verdict]
+        return f"{who} {word} {packet} because {why}."
+    return f"{who} passes {packet} on{changed}."

@@ -182,6 +182,9 @@ class Client(Component):
     def informed(self, informer: str) -> None:
         """An informer of ours holds its first list."""
 
+    def relisted(self, informer: str) -> None:
+        """An informer of ours has been filled by a list, the first or a later one."""
+
     def watched(self, call_id: int, type_: str, obj: Obj) -> None:
         """One event of a watch of ours."""
         call = self.calls.get(call_id)

@@ -5,8 +5,9 @@ the controller's queue; `sync(key)` compares what is wished with what the caches
 requests that bring the world nearer. It is level-triggered: the key says only where to look, never
 what happened, so that a missed or doubled event does no harm.
 
-A key stays open until all requests sent for it are answered. A change that arrives meanwhile works
-the key once more afterwards, a failed request works it again after a back-off.
+A key stays open until all requests sent for it are answered and the caches show what they wrote
+(`echoes.py` tells why). A change that arrives meanwhile works the key once more afterwards, a failed
+request works it again after a back-off.
 
 In Kubernetes: the controllers of k8s.io/kubernetes/pkg/controller and k8s.io/sample-controller.
 """
@@ -17,9 +18,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from kubelab.api import kinds
-from kubelab.api.objects import Obj
+from kubelab.api.objects import Obj, key_of, name_of
 from kubelab.api.rest import Response
 from kubelab.client.client import Client
+from kubelab.client.echoes import Echoes
 from kubelab.client.events import Recorder
 from kubelab.client.informer import Informer
 from kubelab.client.workqueue import WorkQueue
@@ -41,6 +43,7 @@ class Process(Client):
 
     def start(self) -> None:
         super().start()
+        self.echoes = Echoes()
         self.controllers: dict[str, Controller] = {}
         for kind in self.kinds:
             controller = kind(self)
@@ -55,6 +58,22 @@ class Process(Client):
         """An informer is filled: controllers that waited for all of theirs may begin to work."""
         for controller in self.controllers.values():
             controller.queue.open_up()
+
+    def watched(self, call_id: int, type_: str, obj: Obj) -> None:
+        """One event of a watch; keys that waited for it to show their own writes may close."""
+        call = self.calls.get(call_id)
+        super().watched(call_id, type_, obj)
+        if call is not None and name_of(obj):
+            informer = self.informers[call.context[0].split(".")[1]]
+            self._heard(self.echoes.heard(informer, [key_of(obj)]))
+
+    def relisted(self, informer: str) -> None:
+        """An informer was filled by a list, which shows all that was written before."""
+        self._heard(self.echoes.relisted(self.informers[informer]))
+
+    def _heard(self, waiters: list[tuple[str, str]]) -> None:
+        for controller, key in waiters:
+            self.controllers[controller].queue.release(key)
 
     def sync(self, controller: str, key: str) -> None:
         """Works one key of one controller."""
@@ -119,13 +138,15 @@ class Controller:
 
     def create(self, obj: Obj, reply: str = "", *context: Any, **options: Any) -> None:
         """POST; `reply(response, *context)` of ours gets the answer."""
-        self.process.create(obj, **self._open(reply, context), **options)
+        plural = kinds.by_kind(obj["apiVersion"], obj["kind"]).plural
+        self.process.create(obj, **self._open(reply, context, plural), **options)
 
     def update(
         self, obj: Obj, reply: str = "", *context: Any, subresource: str = "", **options: Any
     ) -> None:
         """PUT."""
-        self.process.update(obj, subresource, **self._open(reply, context), **options)
+        plural = kinds.by_kind(obj["apiVersion"], obj["kind"]).plural
+        self.process.update(obj, subresource, **self._open(reply, context, plural), **options)
 
     def update_status(self, obj: Obj, reply: str = "", *context: Any) -> None:
         """PUT of the status subresource."""
@@ -143,41 +164,66 @@ class Controller:
         **options: Any,
     ) -> None:
         """PATCH (a strategic merge patch, unless `style` says otherwise)."""
-        self.process.patch(
-            kind, namespace, name, patch, subresource, **self._open(reply, context), **options
-        )
+        opened = self._open(reply, context, kinds.named(kind).plural)
+        self.process.patch(kind, namespace, name, patch, subresource, **opened, **options)
 
     def delete(
         self, kind: str, namespace: str, name: str, reply: str = "", *context: Any, **options: Any
     ) -> None:
         """DELETE; that the object is gone already is no failure."""
-        self.process.delete(kind, namespace, name, **self._open(reply, context), **options)
+        key = f"{namespace}/{name}" if namespace else name
+        opened = self._open(reply, context, kinds.named(kind).plural, key)
+        self.process.delete(kind, namespace, name, **opened, **options)
 
     def request(self, method: str, path: str, reply: str = "", *context: Any, **options: Any) -> None:
         """Any other request."""
         self.process.request(method, path, **self._open(reply, context), **options)
 
-    def _open(self, reply: str, context: tuple[Any, ...]) -> dict[str, Any]:
+    def _open(
+        self, reply: str, context: tuple[Any, ...], informer: str = "", doomed: str = ""
+    ) -> dict[str, Any]:
+        """Where the answer goes; `informer` and `doomed` say which cache is to echo the write."""
         if self.key:
             self.queue.hold(self.key)
         return {
             "reply": f"controllers.{self.name}.answered",
-            "context": (self.key, reply, context),
+            "context": (self.key, reply, context, informer, doomed),
         }
 
     def answered(
-        self, response: Response, key: str, reply: str, context: tuple[Any, ...]
+        self,
+        response: Response,
+        key: str,
+        reply: str,
+        context: tuple[Any, ...],
+        informer: str = "",
+        doomed: str = "",
     ) -> None:
         """An answer: to the method that asked for it, then the key may close.
 
-        A failure works the key again later, unless the method returns True: it dealt with it.
+        A reply that returns True has dealt with a failure itself; else the key is tried again.
         """
         self.key = key
         handled = getattr(self, reply)(response, *context) if reply else None
         gone = response.status == 404
         if key:
+            if informer and (response.ok or (gone and doomed)):
+                self._await(response, key, informer, doomed)
             self.queue.release(key, failed=not (response.ok or handled or gone))
         self.key = ""
+
+    def _await(self, response: Response, key: str, informer: str, doomed: str) -> None:
+        """Keeps the key open until the cache shows the write that was just answered."""
+        cache, echoes = self.process.informers.get(informer), self.process.echoes
+        if cache is None or not cache.synced:
+            return
+        waiter = (self.name, key)
+        if doomed:
+            waits = echoes.await_end(cache, doomed, waiter)
+        else:
+            waits = echoes.await_write(cache, response.body, waiter)
+        if waits:
+            self.queue.hold(key)
 
     def work(self, key: str) -> None:
         """Called by the queue: one key's turn."""

@@ -135,6 +135,7 @@ class Informer:
         self.client.note(kind=self.kind.kind, listed=len(present), revision=self.revision)
         first, self.synced = not self.synced, True
         self._watch()
+        self.client.relisted(self.key)
         if first:
             self.client.informed(self.key)
 

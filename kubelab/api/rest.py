@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from kubelab.api import errors, kinds
 from kubelab.api.kinds import Kind
 from kubelab.api.objects import EMPTY, Obj
 
@@ -67,3 +68,18 @@ def url(kind: Kind, namespace: str = "", name: str = "", subresource: str = "") 
     if subresource:
         path += f"/{subresource}"
     return path
+
+
+def kind_of(word: str) -> Kind:
+    """The kind that a word names (`pod`, `Pod`, `deploy`, `apps/v1/Deployment`). Raises ApiError."""
+    kind = None
+    if word.count("/"):
+        api_version, _, name = word.rpartition("/")
+        kind = kinds.find(api_version, name)
+    kind = kind or kinds.resolve(word)
+    if kind is None:
+        near = kinds.suggest(word)
+        hint = f'; did you mean "{near}"?' if near else ""
+        text = f'the server doesn\'t have a resource type "{word}"{hint}'
+        raise errors.failure(404, text, "NotFound", {})
+    return kind

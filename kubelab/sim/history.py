@@ -124,6 +124,12 @@ class History:
             twin.world.step()
             position += 1
 
+    def rewind(self, event_id: int) -> None:
+        """Goes back to just after an event; what came later never happened."""
+        past = self.replay(event_id)
+        self.world, self.inputs = past.world, past.inputs
+        self.snapshots, self.next_snapshot = past.snapshots, past.next_snapshot
+
     def _cut(self, twin: History, number: int) -> History:
         twin.inputs = Log(self.inputs[:number])
         twin.next_snapshot = twin.snapshots[-1][0] + self._interval(twin.world)

@@ -169,8 +169,9 @@ class World:
         self.cancelled: dict[int, None] = {}
         self.trace: Log[Event] = Log()
         self.forgotten = 0
-        # While an event is handled: its id, its notes, whether it is background.
+        # While an event is handled: its id, its notes, whether it is background. Then its seq.
         self.current: int | None = None
+        self.handled = 0
         self.detail: dict[str, Any] = {}
         self.background = False
 
@@ -291,7 +292,7 @@ class World:
             if heap is None:
                 return None
             entry = heappop(heap)
-            time, _, sender, target, verb, args, cause, incarnation = entry
+            time, seq, sender, target, verb, args, cause, incarnation = entry
             component = self.components.get(target)
             alive = component is not None and not component.stopped
             if incarnation is None or (alive and component.incarnation == incarnation):  # type: ignore[union-attr]
@@ -311,7 +312,7 @@ class World:
             self.push(back, sender, sender, "undelivered", lost, epoch)
         detail = freeze(self.detail) if self.detail else EMPTY
         event = Event(self.current, time, sender, verb, target, detail, cause)
-        self.current, self.background = None, False
+        self.current, self.background, self.handled = None, False, seq
         self.trace.append(event)
         self._forget()
         return event

@@ -69,5 +69,12 @@ class Log(Generic[T]):
             yield from chunk
         yield from list(self.open)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (Log, list)):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __repr__(self) -> str:
         return f"<{len(self)} items>"

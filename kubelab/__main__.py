@@ -1,0 +1,88 @@
+"""The command line: `kubelab demo`, `kubelab lab`, `kubelab serve`, `kubelab kubectl`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="kubelab", description="How Kubernetes works inside.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("lab", help="open JupyterLab on the notebooks")
+    demo = commands.add_parser("demo", help="tell the whole story in the terminal")
+    demo.add_argument("--seed", type=int, default=0)
+    serve = commands.add_parser("serve", help="serve the Kubernetes API on loopback")
+    serve.add_argument("--nodes", type=int, default=3)
+    serve.add_argument("--seed", type=int, default=0)
+    serve.add_argument("--port", type=int, default=0)
+    serve.add_argument("--kubeconfig", default="kubeconfig")
+    pace = serve.add_mutually_exclusive_group()
+    pace.add_argument("--speed", default="1", help="virtual seconds a real second, or max")
+    pace.add_argument("--paused", action="store_true")
+    serve.add_argument("--http", action="store_true", help="plain HTTP (the only form so far)")
+    serve.add_argument("files", nargs="*", metavar="FILE", help="manifests to apply first")
+    arguments = parser.parse_args(argv)
+    if arguments.command == "lab":
+        return _lab()
+    if arguments.command == "demo":
+        from kubelab import demo as story
+
+        return story.tell(sys.stdout, seed=arguments.seed)
+    return _serve(arguments)
+
+
+def _lab() -> int:
+    if find_spec("jupyterlab") is None:
+        sys.stderr.write("JupyterLab is not installed; install kubelab with: pip install 'kubelab[lab]'\n")
+        return 1
+    here = Path(__file__).resolve().parent
+    folder = next((f for f in (here / "notebooks", here.parent / "notebooks") if f.is_dir()), None)
+    if folder is None:
+        sys.stderr.write("the notebooks are not installed beside kubelab\n")
+        return 1
+    command = [sys.executable, "-m", "jupyterlab", str(folder / "00-tour.ipynb")]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    return subprocess.call(command)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from kubelab.api.errors import ApiError
+    from kubelab.cluster import Cluster
+
+    speed: float | None
+    try:
+        speed = None if arguments.speed == "max" else float(arguments.speed)
+    except ValueError:
+        sys.stderr.write(f"--speed {arguments.speed}: give a number or max\n")
+        return 2
+    cluster = Cluster(nodes=arguments.nodes, seed=arguments.seed)
+    for file in arguments.files:
+        try:
+            cluster.apply(Path(file))
+        except (ApiError, OSError) as error:
+            sys.stderr.write(f"error: {file}: {error}\n")
+            return 1
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    server = cluster.serve(
+        arguments.port, speed=0 if arguments.paused else speed, kubeconfig=arguments.kubeconfig
+    )
+    sys.stdout.write(f"Kubernetes API: {server.url}\n")
+    sys.stdout.flush()
+    stop.wait()
+    server.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""Admission: what the cluster's own rules add to a request or refuse.
+
+Between authorization and the store a request passes the admission plugins, first those that change
+the object, later those that only refuse. Each plugin is a function of the request's object and of
+what the server's caches hold; it returns the object, perhaps changed, or raises ApiError. `Wait`
+means that something which is about to appear is not there yet: the server tries once more shortly.
+
+In Kubernetes: plugin/pkg/admission and k8s.io/apiserver/pkg/admission. Here: NamespaceLifecycle,
+ServiceAccount, DefaultTolerationSeconds, Priority. Left out so far: quota, limit ranges, pod
+security, default storage classes, webhooks and policies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kubelab.api import errors
+from kubelab.api.objects import NOTHING, Arr, Obj, freeze, get, merged, name_of, with_
+from kubelab.apiserver.routes import Route
+
+if TYPE_CHECKING:
+    from kubelab.apiserver.server import APIServer
+
+IMMORTAL = ("default", "kube-system", "kube-public")
+# Directories whose contents the plugins read; the server keeps a watch cache of each.
+NEEDED = (
+    "/registry/namespaces/",
+    "/registry/serviceaccounts/",
+    "/registry/priorityclasses/",
+)
+TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+TOLERATION_SECONDS = 300
+HIGHEST_USER_PRIORITY = 1_000_000_000
+
+
+class Wait(Exception):
+    """Not admitted yet: try again shortly; `error` is the answer when patience ends."""
+
+    def __init__(self, error: errors.ApiError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def namespace_lifecycle(server: APIServer, route: Route, obj: Obj | None, user: str) -> Obj | None:
+    """Nothing is created in a namespace that is missing or on its way out."""
+    if route.kind.kind == "Namespace":
+        if route.verb == "delete" and route.name in IMMORTAL:
+            raise errors.forbidden(route.kind, route.name, "this namespace may not be deleted")
+        return obj
+    if route.verb != "create" or not route.kind.namespaced:
+        return obj
+    namespace = server.cached("/registry/namespaces/", route.namespace)
+    if namespace is None:
+        if route.namespace in IMMORTAL or route.namespace == "kube-node-lease":
+            raise Wait(errors.not_found_named("namespaces", "", route.namespace))
+        raise errors.not_found_named("namespaces", "", route.namespace)
+    if get(namespace, "status", "phase") == "Terminating" and not route.subresource:
+        raise errors.namespace_terminating(route.kind, name_of(obj), route.namespace)
+    return obj
+
+
+def service_account(server: APIServer, route: Route, obj: Obj, user: str) -> Obj:
+    """A pod gets a service account, and the account's token as a volume."""
+    spec = obj["spec"]
+    if get(obj, "metadata", "annotations", "kubernetes.io/config.mirror"):
+        return obj
+    name = spec.get("serviceAccountName") or "default"
+    account = server.cached("/registry/serviceaccounts/", f"{route.namespace}/{name}")
+    if account is None:
+        missing = errors.forbidden(
+            route.kind,
+            name_of(obj),
+            f"error looking up service account {route.namespace}/{name}: "
+            f'serviceaccount "{name}" not found',
+        )
+        # The one account that every namespace is given is worth waiting for.
+        if name == "default":
+            raise Wait(missing)
+        raise missing
+    obj = with_(obj, ("spec",), merged(spec, serviceAccountName=name, serviceAccount=name))
+    wanted = spec.get("automountServiceAccountToken")
+    if wanted is None:
+        wanted = account.get("automountServiceAccountToken")
+    pull_secrets = account.get("imagePullSecrets")
+    if pull_secrets and not spec.get("imagePullSecrets"):
+        obj = with_(obj, ("spec", "imagePullSecrets"), pull_secrets)
+    return obj if wanted is False else _mount_token(obj, server)
+
+
+def _mount_token(obj: Obj, server: APIServer) -> Obj:
+    spec = obj["spec"]
+    volumes = spec.get("volumes") or NOTHING
+    known = [v["name"] for v in volumes if v["name"].startswith("kube-api-access-")]
+    volume = known[0] if known else f"kube-api-access-{server.chance.suffix()}"
+    mount = freeze({"name": volume, "readOnly": True, "mountPath": TOKEN_PATH})
+    changed: dict[str, Any] = {}
+    for field in ("initContainers", "containers"):
+        containers = [
+            container
+            if any(m.get("mountPath") == TOKEN_PATH for m in container.get("volumeMounts") or ())
+            else merged(container, volumeMounts=[*(container.get("volumeMounts") or ()), mount])
+            for container in spec.get(field) or ()
+        ]
+        if containers:
+            changed[field] = containers
+    if not known:
+        changed["volumes"] = [*volumes, _token_volume(volume)]
+    return with_(obj, ("spec",), merged(spec, **changed))
+
+
+def _token_volume(name: str) -> Obj:
+    certificate = {"key": "ca.crt", "path": "ca.crt"}
+    namespace = {
+        "path": "namespace",
+        "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"},
+    }
+    sources = [
+        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [certificate]}},
+        {"downwardAPI": {"items": [namespace]}},
+    ]
+    return freeze({"name": name, "projected": {"sources": sources, "defaultMode": 420}})  # type: ignore[no-any-return]
+
+
+def default_toleration_seconds(server: APIServer, route: Route, obj: Obj, user: str) -> Obj:
+    """A pod outlives a node that is not ready or unreachable by five minutes, not more."""
+    tolerations = list(get(obj, "spec", "tolerations", default=NOTHING))
+    added = False
+    for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
+        if not any(_tolerates(toleration, key) for toleration in tolerations):
+            tolerations.append(
+                Obj(
+                    key=key,
+                    operator="Exists",
+                    effect="NoExecute",
+                    tolerationSeconds=TOLERATION_SECONDS,
+                )
+            )
+            added = True
+    return with_(obj, ("spec", "tolerations"), Arr(tolerations)) if added else obj
+
+
+def _tolerates(toleration: Obj, key: str) -> bool:
+    about = toleration.get("key") in (key, None, "")
+    return about and toleration.get("effect") in ("NoExecute", None, "")
+
+
+def priority(server: APIServer, route: Route, obj: Obj, user: str) -> Obj:
+    """A pod's priority class becomes a number."""
+    spec = obj["spec"]
+    name = spec.get("priorityClassName")
+    policy = "PreemptLowerPriority"
+    if name:
+        found = server.cached("/registry/priorityclasses/", name)
+        if found is None:
+            error = errors.forbidden(
+                route.kind, name_of(obj), f"no PriorityClass with name {name} was found"
+            )
+            raise Wait(error) if name.startswith("system-") else error
+    else:
+        classes = server.caches["/registry/priorityclasses/"].list()
+        found = next((item for item in classes if item.get("globalDefault")), None)
+    value = 0
+    changed: dict[str, Any] = {}
+    if found is not None:
+        value, policy = found["value"], found.get("preemptionPolicy") or policy
+        changed["priorityClassName"] = name_of(found)
+    given = spec.get("priority")
+    if given is not None and given != value:
+        raise errors.forbidden(
+            route.kind,
+            name_of(obj),
+            f"the integer value of priority ({given}) must not be provided in pod spec; "
+            f"priority admission controller computed {value} from the given PriorityClass name",
+        )
+    changed |= {"priority": value, "preemptionPolicy": spec.get("preemptionPolicy") or policy}
+    return with_(obj, ("spec",), merged(spec, **changed))
+
+
+Plugin = Callable[["APIServer", Route, Any, str], Any]
+POD_CREATION: tuple[tuple[str, Plugin], ...] = (
+    ("ServiceAccount", service_account),
+    ("DefaultTolerationSeconds", default_toleration_seconds),
+    ("Priority", priority),
+)
+
+
+def admit(server: APIServer, route: Route, obj: Any, user: str) -> tuple[Any, list[str]]:
+    """Runs the plugins that the request concerns; the object and the names of those that ran."""
+    obj = namespace_lifecycle(server, route, obj, user)
+    ran = ["NamespaceLifecycle"]
+    if route.kind.kind == "Pod" and route.verb == "create" and not route.subresource:
+        for name, plugin in POD_CREATION:
+            obj = plugin(server, route, obj, user)
+            ran.append(name)
+    return obj, ran

@@ -1,0 +1,72 @@
+"""What every cluster holds from its first moment on.
+
+The API server makes these objects itself when it starts, unless they are there: the namespaces of
+the system, the priority classes of the system, the Service `kubernetes` and the slice that says
+where the API server listens.
+
+In Kubernetes: pkg/controlplane (system namespaces, the kubernetes service) and
+pkg/registry/scheduling/rest. Left out so far: default roles, flow schemas.
+"""
+
+from __future__ import annotations
+
+from kubelab.api import kinds
+from kubelab.api.objects import EMPTY, Obj, freeze, namespace_of
+from kubelab.api.rest import Request, url
+
+NAMESPACES = ("kube-system", "default", "kube-public", "kube-node-lease")
+USER = "system:apiserver"
+PORT = 6443
+
+
+def objects(address: str) -> list[Obj]:
+    """The objects, in the order in which they are made; `address` is the API server's."""
+    made: list[dict[str, object]] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES
+    ]
+    for name, value, text in (
+        ("system-node-critical", 2000001000, "Used for system critical pods that must not be "
+         "moved from their current node."),
+        ("system-cluster-critical", 2000000000, "Used for system critical pods that must run in "
+         "the cluster, but can be moved to another node if necessary."),
+    ):  # fmt: skip
+        made.append({
+            "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+            "metadata": {"name": name}, "value": value, "description": text,
+            "preemptionPolicy": "PreemptLowerPriority",
+        })  # fmt: skip
+    labels = {"component": "apiserver", "provider": "kubernetes"}
+    made.append({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
+        "spec": {
+            "clusterIP": "10.96.0.1", "type": "ClusterIP",
+            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": PORT}],
+        },
+    })  # fmt: skip
+    if address:
+        ports = [{"name": "https", "port": PORT, "protocol": "TCP"}]
+        made.append({
+            "apiVersion": "v1", "kind": "Endpoints",
+            "metadata": {
+                "name": "kubernetes", "namespace": "default",
+                "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+            },
+            "subsets": [{"addresses": [{"ip": address}], "ports": ports}],
+        })  # fmt: skip
+        made.append({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": {
+                "name": "kubernetes", "namespace": "default",
+                "labels": {"kubernetes.io/service-name": "kubernetes"},
+            },
+            "addressType": "IPv4", "ports": ports,
+            "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        })  # fmt: skip
+    return [freeze(obj) for obj in made]
+
+
+def creation(obj: Obj) -> Request:
+    """The request that makes an object of a new cluster."""
+    kind = kinds.by_kind(obj["apiVersion"], obj["kind"])
+    return Request("POST", url(kind, namespace_of(obj)), EMPTY, EMPTY, obj, USER)

@@ -1,0 +1,75 @@
+"""Versions of one kind: what is stored, and what a client asked for.
+
+Every kind is stored in one version. Two kinds are served in another one too: Events (as
+events.k8s.io/v1, with other names for the same fields) and HorizontalPodAutoscalers (autoscaling/v1,
+which knows only cpu). A write is converted on its way in, a read on its way out.
+
+In Kubernetes: the generated conversions of pkg/apis/*.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from kubelab.api import kinds
+from kubelab.api.kinds import Kind
+from kubelab.api.objects import Obj, get, merged
+
+# Fields of an Event: in v1, and in events.k8s.io/v1.
+EVENT_FIELDS = (
+    ("involvedObject", "regarding"),
+    ("message", "note"),
+    ("reportingComponent", "reportingController"),
+    ("source", "deprecatedSource"),
+    ("firstTimestamp", "deprecatedFirstTimestamp"),
+    ("lastTimestamp", "deprecatedLastTimestamp"),
+    ("count", "deprecatedCount"),
+)
+
+
+@lru_cache(maxsize=None)
+def stored_kind(kind: Kind) -> Kind:
+    """The row of the version in which a kind is stored: the first of its directory."""
+    return kinds.versions(kind)[0]
+
+
+def to_stored(kind: Kind, obj: Obj) -> Obj:
+    """An object in the version that the client used, as it is stored."""
+    target = stored_kind(kind)
+    if target is kind:
+        return obj
+    return _convert(obj, kind, target)
+
+
+def from_stored(kind: Kind, obj: Obj) -> Obj:
+    """A stored object in the version that the client asked for."""
+    source = stored_kind(kind)
+    if source is kind or obj.get("kind") != kind.kind:
+        return obj
+    return _convert(obj, source, kind)
+
+
+def _convert(obj: Obj, source: Kind, target: Kind) -> Obj:
+    if source.kind == "Event":
+        pairs = EVENT_FIELDS if not source.group else [(b, a) for a, b in EVENT_FIELDS]
+        renamed = dict(pairs)
+        obj = Obj({renamed.get(field, field): value for field, value in obj.items()})
+    elif source.kind == "HorizontalPodAutoscaler":
+        obj = _autoscaler(obj, to_v1=target.version == "v1")
+    return merged(obj, apiVersion=target.api_version)
+
+
+def _autoscaler(obj: Obj, *, to_v1: bool) -> Obj:
+    spec: dict[str, Any] = dict(obj.get("spec") or {})
+    if to_v1:
+        for metric in spec.pop("metrics", None) or ():
+            if get(metric, "resource", "name") == "cpu":
+                target = get(metric, "resource", "target", "averageUtilization")
+                spec["targetCPUUtilizationPercentage"] = target
+        return merged(obj, spec=spec)
+    percent = spec.pop("targetCPUUtilizationPercentage", None)
+    if percent is not None:
+        target = {"type": "Utilization", "averageUtilization": percent}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    return merged(obj, spec=spec)

@@ -1,0 +1,110 @@
+"""The body of a request: from what was sent to an object of the kind that the path names.
+
+In Kubernetes: k8s.io/apimachinery/pkg/runtime/serializer and k8s.io/apiserver/pkg/endpoints/handlers.
+Left out so far: protobuf and CBOR.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kubelab.api import errors, manifests
+from kubelab.api.kinds import Kind
+from kubelab.api.objects import EMPTY, Obj, freeze, get, merged, with_
+from kubelab.api.rest import Request
+from kubelab.apiserver import schema_check
+from kubelab.apiserver.pending import Pending
+
+ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+VALIDATION = ("Ignore", "Warn", "Strict")
+
+
+def header(request: Request, name: str) -> str:
+    """A header's value whatever the case of its name, or the empty string."""
+    for key, value in request.headers.items():
+        if key.lower() == name.lower():
+            return str(value)
+    return ""
+
+
+def tree(request: Request) -> Any:
+    """The body as JSON values; raises 400 or 415 for what is none."""
+    body = request.body
+    if isinstance(body, (dict, list)) or body is None:
+        return freeze(body)
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+    media = header(request, "Content-Type").partition(";")[0].strip().lower()
+    if media in ("", "application/json") or media.endswith("+json"):
+        try:
+            return freeze(json.loads(text))
+        except (ValueError, RecursionError) as error:
+            raise errors.bad_request(
+                f"couldn't get version/kind; json parse error: {error}"
+            ) from None
+    if media in ("application/yaml", "application/apply-patch+yaml"):
+        try:
+            documents = manifests.documents(text)
+        except ValueError as error:
+            raise errors.bad_request(f"error converting YAML to JSON: {error}") from None
+        return freeze(documents[0]) if documents else None
+    raise errors.unsupported_media_type(ACCEPTED)
+
+
+def decode(pending: Pending, value: Any, kind: Kind | None = None) -> Obj:
+    """The object in a body, checked against its schema; unknown fields are warned of or refused."""
+    route = pending.route
+    kind = kind or route.kind
+    if not isinstance(value, dict):
+        raise errors.bad_request(
+            f"{kind.kind} in version \"{kind.version}\" cannot be handled as a {kind.kind}: "
+            "the body is no JSON object"
+            if value is not None
+            else "EOF"
+        )
+    said = value.get("kind") or kind.kind
+    version = value.get("apiVersion") or kind.api_version
+    if (version, said) != (kind.api_version, kind.kind):
+        raise errors.undecodable(
+            said, version.rpartition("/")[2], kind.kind,
+            f"converting ({version}).{said} to ({kind.api_version}).{kind.kind}: "
+            "unknown conversion",
+        )  # fmt: skip
+    obj = Obj({"apiVersion": kind.api_version, "kind": kind.kind, **value})
+    clean, unknown, wrong = schema_check.check(kind, obj)
+    if wrong:
+        raise errors.bad_request(wrong)
+    if unknown:
+        _complain(pending, kind, unknown)
+    return clean
+
+
+def _complain(pending: Pending, kind: Kind, unknown: list[str]) -> None:
+    level = pending.request.query.get("fieldValidation") or "Warn"
+    if level not in VALIDATION:
+        raise errors.bad_request(f"invalid fieldValidation: {level}")
+    if level == "Strict":
+        why = f"strict decoding error: {', '.join(unknown)}"
+        raise errors.undecodable(kind.kind, kind.version, kind.kind, why)
+    if level == "Warn":
+        for text in unknown:
+            pending.warn(text)
+
+
+def placed(pending: Pending, obj: Obj) -> Obj:
+    """The object with the namespace and name that the path says."""
+    route = pending.route
+    metadata = obj.get("metadata") or EMPTY
+    namespace = metadata.get("namespace") or ""
+    if route.kind.namespaced:
+        if namespace and namespace != route.namespace:
+            raise errors.wrong_namespace()
+        metadata = merged(metadata, namespace=route.namespace or None)
+    elif namespace:
+        raise errors.bad_request("namespace is not allowed on this type")
+    if route.name and route.verb != "create":
+        name = get(obj, "metadata", "name")
+        if name and name != route.name:
+            raise errors.wrong_name(name, route.name)
+        metadata = merged(metadata, name=route.name)
+    return with_(obj, ("metadata",), metadata)  # type: ignore[no-any-return]

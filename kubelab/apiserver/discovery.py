@@ -1,0 +1,169 @@
+"""What the server serves, said to clients: groups, versions, resources, its version, its health.
+
+Discovery exists in an old form (one document a group and version) and in an aggregated one (a single
+document, asked for by its media type). Both are made from the table of kinds.
+
+In Kubernetes: k8s.io/apiserver/pkg/endpoints/discovery and pkg/endpoints/discovery/aggregated. Left
+out so far: the OpenAPI documents.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from kubelab.api import kinds
+from kubelab.api.kinds import Kind
+from kubelab.api.objects import Obj, freeze
+from kubelab.api.rest import Request, Response
+
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+TEXT = Obj({"Content-Type": "text/plain; charset=utf-8"})
+JSON = Obj({"Content-Type": "application/json"})
+VERSION = freeze({
+    "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36",
+    "minCompatibilityMajor": "1", "minCompatibilityMinor": "35", "gitVersion": "v1.36.2",
+    "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z",
+    "goVersion": "", "compiler": "", "platform": "linux/amd64",
+})  # fmt: skip
+HEALTH = ("/healthz", "/livez", "/readyz")
+
+
+def answer(request: Request, address: str) -> Response | None:
+    """The answer to a path of discovery, version or health; None for any other path."""
+    path = request.path.rstrip("/") or "/"
+    if path == "/version":
+        return Response(200, JSON, VERSION)
+    if path in HEALTH or path.rpartition("/")[0] in HEALTH:
+        return _health(path, request)
+    if path in ("/api", "/apis") and _wants_aggregated(request):
+        headers = Obj({"Content-Type": AGGREGATED, "Vary": "Accept"})
+        return Response(200, headers, _aggregated(path == "/api"))
+    if path == "/api":
+        body = {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [
+            {"clientCIDR": "0.0.0.0/0", "serverAddress": f"{address}:6443"}]}  # fmt: skip
+        return Response(200, JSON, freeze(body))
+    if path == "/apis":
+        groups = [_group(name) for name in kinds.groups()]
+        return Response(200, JSON, freeze({"kind": "APIGroupList", "apiVersion": "v1",
+                                           "groups": groups}))  # fmt: skip
+    if path == "/":
+        return Response(200, JSON, freeze({"paths": _paths()}))
+    parts = path.strip("/").split("/")
+    if parts[0] == "apis" and len(parts) == 2 and parts[1] in kinds.groups():
+        group = {"kind": "APIGroup", "apiVersion": "v1", **_group(parts[1])}
+        return Response(200, JSON, freeze(group))
+    version = "/".join(parts[1:])
+    if (parts[0], len(parts)) in (("api", 2), ("apis", 3)) and version in _by_version():
+        return Response(200, JSON, _resources(version))
+    return None if _is_served(parts) else Response(404, TEXT, "404 page not found\n")
+
+
+def _is_served(parts: list[str]) -> bool:
+    """Whether a path lies under a group that is served."""
+    if parts[0] == "api":
+        return len(parts) > 1 and parts[1] == "v1"
+    return parts[0] == "apis" and "/".join(parts[1:3]) in _by_version()
+
+
+def _health(path: str, request: Request) -> Response:
+    if "verbose" in request.query:
+        lines = ["[+]ping ok", "[+]etcd ok", f"{path.strip('/').split('/')[0]} check passed"]
+        return Response(200, TEXT, "\n".join(lines) + "\n")
+    return Response(200, TEXT, "ok")
+
+
+def _wants_aggregated(request: Request) -> bool:
+    accept = next((v for k, v in request.headers.items() if k.lower() == "accept"), "")
+    first = accept.partition(",")[0].replace(" ", "")
+    return first == AGGREGATED
+
+
+@cache
+def _by_version() -> dict[str, tuple[Kind, ...]]:
+    found: dict[str, list[Kind]] = {}
+    for kind in kinds.ALL:
+        found.setdefault(kind.api_version, []).append(kind)
+    return {version: tuple(rows) for version, rows in found.items()}
+
+
+def _group(name: str) -> dict[str, Any]:
+    versions = list(dict.fromkeys(k.version for k in kinds.ALL if k.group == name))
+    rows = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"name": name, "versions": rows, "preferredVersion": rows[0]}
+
+
+def _paths() -> list[str]:
+    paths = {"/api", "/api/v1", "/apis", "/apis/", *HEALTH, "/version"}
+    for kind in kinds.ALL:
+        if kind.group:
+            paths |= {f"/apis/{kind.group}", kind.path}
+    return sorted(paths)
+
+
+@cache
+def _resources(version: str) -> Obj:
+    """The old form of one group and version."""
+    rows: list[dict[str, Any]] = []
+    for kind in _by_version()[version]:
+        row: dict[str, Any] = {
+            "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced,
+            "kind": kind.kind, "verbs": list(kind.verbs),
+        }  # fmt: skip
+        if kind.short_names:
+            row["shortNames"] = list(kind.short_names)
+        if kind.categories:
+            row["categories"] = list(kind.categories)
+        rows.append(row)
+        for name in kind.subresources:
+            sub = kinds.subresource(kind, name)
+            entry: dict[str, Any] = {
+                "name": f"{kind.plural}/{name}", "singularName": "",
+                "namespaced": kind.namespaced, "kind": sub.kind, "verbs": list(sub.verbs),
+            }  # fmt: skip
+            if sub.version and (sub.group, sub.version) != (kind.group, kind.version):
+                entry |= {"group": sub.group, "version": sub.version}
+            rows.append(entry)
+    head: dict[str, Any] = {"kind": "APIResourceList"}
+    if version != "v1":
+        head["apiVersion"] = "v1"
+    return freeze({**head, "groupVersion": version, "resources": rows})  # type: ignore[no-any-return]
+
+
+@cache
+def _aggregated(core: bool) -> Obj:
+    """The aggregated form: of the core group, or of all named ones."""
+    items: list[dict[str, Any]] = []
+    for group in ("",) if core else kinds.groups():
+        versions: list[dict[str, Any]] = []
+        for version, rows in _by_version().items():
+            if rows[0].group == group:
+                resources = [_discovered(kind) for kind in rows]
+                entry = {"version": rows[0].version, "resources": resources}
+                versions.append({**entry, "freshness": "Current"})
+        items.append({"metadata": {"name": group} if group else {}, "versions": versions})
+    return freeze({  # type: ignore[no-any-return]
+        "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {},
+        "items": items,
+    })  # fmt: skip
+
+
+def _discovered(kind: Kind) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "resource": kind.plural,
+        "responseKind": {"group": "", "version": "", "kind": kind.kind},
+        "scope": "Namespaced" if kind.namespaced else "Cluster",
+        "singularResource": kind.singular, "verbs": list(kind.verbs),
+    }  # fmt: skip
+    if kind.short_names:
+        row["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        row["categories"] = list(kind.categories)
+    subresources = []
+    for name in kind.subresources:
+        sub = kinds.subresource(kind, name)
+        body = {"group": sub.group, "version": sub.version, "kind": sub.kind}
+        subresources.append({"subresource": name, "responseKind": body, "verbs": list(sub.verbs)})
+    if subresources:
+        row["subresources"] = subresources
+    return row

@@ -1,0 +1,63 @@
+"""The forms in which objects are answered: as they are, as a Table, or their metadata alone.
+
+A client says in `Accept` what it would like (`application/json;as=Table;v=v1;g=meta.k8s.io`). The
+rows and columns of Tables are made in `tables.py`.
+
+In Kubernetes: k8s.io/apiserver/pkg/endpoints/handlers/response.go and negotiation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubelab.api.kinds import Kind
+from kubelab.api.objects import Arr, Obj
+from kubelab.api.rest import Request
+
+
+def wanted(request: Request) -> str:
+    """The first form of `Accept` that can be served: the empty string, or `as=`'s word."""
+    accept = ""
+    for key, value in request.headers.items():
+        if key.lower() == "accept":
+            accept = str(value)
+    for choice in accept.split(","):
+        media, *parameters = (part.strip() for part in choice.split(";"))
+        if media not in ("application/json", "*/*", ""):
+            continue
+        form = dict(p.partition("=")[::2] for p in parameters).get("as", "")
+        if form in ("", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
+            return form.removesuffix("List")
+    return ""
+
+
+def show(request: Request, kind: Kind, body: Obj, now: int) -> Obj:
+    """An object or List in the form that the request asks for."""
+    form = wanted(request)
+    if form == "Table":
+        from kubelab.apiserver import tables
+
+        return tables.table(kind, body, now, request.query.get("includeObject") or "Metadata")
+    if form == "PartialObjectMetadata":
+        if "items" in body:
+            items = Arr([_partial(item) for item in body["items"]])
+            return Obj({
+                "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
+                "metadata": body["metadata"], "items": items,
+            })  # fmt: skip
+        return _partial(body)
+    return body
+
+
+def event(form: str, kind: Kind, obj: Any) -> Any:
+    """The object of a watch event in the form that the watch asked for."""
+    if form == "PartialObjectMetadata":
+        return _partial(obj)
+    return obj
+
+
+def _partial(obj: Obj) -> Obj:
+    return Obj({
+        "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+        "metadata": obj["metadata"],
+    })  # fmt: skip

@@ -1,0 +1,66 @@
+"""A request on its way, and the write that it comes to.
+
+`Pending` is what the server remembers of a request while etcd has the word; `Write` is what the
+registry has decided to write, with all that must hold for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from kubelab.api.objects import Obj
+from kubelab.api.rest import Request
+from kubelab.apiserver.routes import Route
+
+
+class Write(NamedTuple):
+    """One object put or deleted, if it is still as it was.
+
+    `obj` None deletes; `expected` is the mod_revision that the key must have (0: absent). `extra`
+    are further keys written along, `answer` is what the client gets, with the new resourceVersion in
+    it if `stamp` is set.
+    """
+
+    name: str
+    key: str
+    obj: Obj | None
+    expected: int
+    answer: Obj
+    status: int = 200
+    extra: tuple[tuple[str, Obj | None], ...] = ()
+    stamp: bool = True
+
+
+class Pending:
+    """A request that is not answered yet."""
+
+    __slots__ = (
+        "call_id", "client", "current", "fresh", "gates", "request", "route", "token", "tries",
+        "warnings", "write",
+    )  # fmt: skip
+
+    def __init__(
+        self, token: int, client: str, call_id: int, request: Request, route: Route
+    ) -> None:
+        self.token = token
+        self.client = client
+        self.call_id = call_id
+        self.request = request
+        self.route = route
+        # The object as it is now: from the cache, or (`fresh`) from etcd itself.
+        self.current: tuple[Obj, int] | None = None
+        self.fresh = False
+        self.tries = 0
+        self.gates: list[str] = []
+        self.warnings: list[str] = []
+        self.write: Write | None = None
+
+    def passes(self, gate: str, *more: Any) -> None:
+        """Notes that the request got past a gate."""
+        if gate not in self.gates:
+            self.gates.append(gate)
+
+    def warn(self, text: str) -> None:
+        """A warning for the client (header `Warning`)."""
+        if text not in self.warnings:
+            self.warnings.append(text)

@@ -1,0 +1,278 @@
+"""Get, list and watch, and the form in which objects are shown.
+
+A get or list without a resourceVersion asks etcd, so that it never shows less than what was written
+before it; with `resourceVersion=0` the watch cache answers at once. A watch is served by the cache:
+first what happened since the version that the client has seen, then each change as it comes.
+
+In Kubernetes: k8s.io/apiserver/pkg/endpoints/handlers (get.go, watch.go, response.go).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+from kubelab.api import errors, selectors
+from kubelab.api.kinds import Kind
+from kubelab.api.objects import EMPTY, Arr, Obj, labels_of
+from kubelab.api.rest import Request, Response
+from kubelab.apiserver import cacher, convert, discovery, forms, stored
+from kubelab.apiserver.cacher import WatchCache, Watcher
+from kubelab.apiserver.pending import Pending
+from kubelab.apiserver.routes import is_true
+from kubelab.etcd import records
+
+if TYPE_CHECKING:
+    from kubelab.apiserver.server import APIServer
+
+
+def elsewhere(server: APIServer, request: Request) -> Response:
+    """Paths that lead to no object: discovery, health, version; else 404."""
+    response = discovery.answer(request, server.address)
+    if response is not None:
+        server.note(code=response.status)
+        return response
+    error = errors.no_resource()
+    server.note(code=404)
+    return Response(404, EMPTY, error.status)
+
+
+def get_one(server: APIServer, pending: Pending) -> Response | None:
+    """GET of one object."""
+    route, kind = pending.route, pending.route.kind
+    if route.subresource:
+        from kubelab.apiserver import registry
+
+        return registry.write(server, pending)  # type: ignore[return-value]
+    if "get" not in kind.verbs:
+        raise errors.method_not_allowed()
+    if pending.request.query.get("resourceVersion") == "0":
+        known = server.cached(kind.prefix, route.key)
+        if known is None:
+            raise errors.not_found(kind, route.name)
+        return present(server, pending, 200, known)
+    key = stored.key(kind, route.namespace, route.name)
+    server.etcd("range", records.RangeRequest(key=key), "read", pending.token)
+    return None
+
+
+def list_many(server: APIServer, pending: Pending) -> Response | None:
+    """GET of a collection."""
+    route, kind, query = pending.route, pending.route.kind, pending.request.query
+    if "list" not in kind.verbs:
+        raise errors.method_not_allowed()
+    chosen(kind, query)
+    version = query.get("resourceVersion") or ""
+    token = query.get("continue") or ""
+    if token and version and version != "0":
+        raise errors.bad_request(
+            "specifying resource version is not allowed when using continue"
+        )
+    if version == "0" and not query.get("limit"):
+        cache = server.caches[kind.prefix]
+        found = _select(kind, query, cache.list(route.namespace))
+        return _listed(server, pending, found, cache.revision, "", 0)
+    start, end = stored.directory(kind.prefix, route.namespace)
+    revision = 0
+    if token:
+        revision, start = _continued(token, start)
+    elif query.get("resourceVersionMatch") == "Exact":
+        revision = int(version)
+    selected = query.get("labelSelector") or query.get("fieldSelector")
+    limit = 0 if selected else int(query.get("limit") or 0)
+    request = records.RangeRequest(key=start, range_end=end, limit=limit, revision=revision)
+    server.etcd("range", request, "read", pending.token)
+    return None
+
+
+def answer(server: APIServer, pending: Pending, result: Any) -> Response:
+    """etcd's answer to a get or list, as the client's answer."""
+    route, kind, query = pending.route, pending.route.kind, pending.request.query
+    if isinstance(result, records.Failure):
+        if "compacted" in result.message:
+            raise errors.expired("The resourceVersion for the provided list is too old.")
+        raise errors.internal_error(result.message)
+    cache = server.caches[kind.prefix]
+    if route.verb == "get":
+        if not result.kvs:
+            raise errors.not_found(kind, route.name)
+        return present(server, pending, 200, _shared(cache, result.kvs[0]))
+    current = result.header.revision
+    version = query.get("resourceVersion") or ""
+    if version.isdigit() and int(version) > current:
+        raise errors.too_large_resource_version(int(version), current)
+    found = _select(kind, query, [_shared(cache, kv) for kv in result.kvs])
+    revision = current
+    token = query.get("continue")
+    if token:
+        revision = _continued(token, b"")[0] or current
+    elif query.get("resourceVersionMatch") == "Exact":
+        revision = int(version)
+    if result.more:
+        last = stored.text(result.kvs[-1].key)
+        remaining = result.count - len(result.kvs)
+        return _listed(server, pending, found, revision, _token(revision, last), remaining)
+    limit = int(query.get("limit") or 0)
+    if limit and len(found) > limit:
+        last = stored.path(convert.stored_kind(kind), *stored.place(found[limit - 1]))
+        return _listed(server, pending, found[:limit], revision, _token(revision, last), 0)
+    return _listed(server, pending, found, revision, "", 0)
+
+
+def _shared(cache: WatchCache, kv: Any) -> Obj:
+    """The object of a key, shared with the cache where that has the same version."""
+    obj = stored.decode(kv)
+    known = cache.objects.get(stored.cache_key(cache.prefix, kv.key))
+    if known is not None and known["metadata"]["resourceVersion"] == str(kv.mod_revision):
+        return known
+    if obj is None:
+        raise errors.internal_error("the value in the store is no JSON object")
+    return obj
+
+
+def chosen(kind: Kind, query: Obj) -> tuple[Any, Any]:
+    by_label, by_field = query.get("labelSelector") or "", query.get("fieldSelector") or ""
+    try:
+        labels = selectors.parse_labels(by_label)
+        fields = selectors.parse_fields(by_field)
+    except selectors.SelectorError as error:
+        raise errors.bad_request(f"unable to parse requirement: {error}") from None
+    try:
+        selectors.check_fields(kind, fields)
+    except selectors.SelectorError as error:
+        raise errors.bad_request(
+            f'Unable to find "{kind.group}/{kind.version}, Resource={kind.plural}" that match '
+            f'label selector "{by_label}", field selector "{by_field}": {error}'
+        ) from None
+    return labels, fields
+
+
+def _select(kind: Kind, query: Obj, objects: list[Obj]) -> list[Obj]:
+    if not query.get("labelSelector") and not query.get("fieldSelector"):
+        return objects
+    labels, fields = chosen(kind, query)
+    return [obj for obj in objects if labels.matches(labels_of(obj)) and fields.matches(obj)]
+
+
+def _token(revision: int, last: str) -> str:
+    body = {"v": "meta.k8s.io/v1", "rv": revision, "start": f"{last}\0"}
+    text = json.dumps(body, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _continued(token: str, start: bytes) -> tuple[int, bytes]:
+    try:
+        body = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        return int(body["rv"]), str(body["start"]).encode()
+    except (ValueError, KeyError, TypeError):
+        raise errors.bad_request("continue key is not valid: " + token) from None
+
+
+def _listed(
+    server: APIServer, pending: Pending, found: list[Obj], revision: int, token: str, remaining: int
+) -> Response:
+    kind = pending.route.kind
+    body = as_list(kind, found, revision, token, remaining)
+    server.note(items=len(found), revision=revision)
+    return Response(200, EMPTY, forms.show(pending.request, kind, body, server.now))
+
+
+def as_list(
+    kind: Kind, objects: Any, revision: int, token: str = "", remaining: int = 0
+) -> Obj:
+    """A List; items of built-in kinds do not repeat kind and apiVersion."""
+    metadata: dict[str, Any] = {"resourceVersion": str(revision)}
+    if token:
+        metadata["continue"] = token
+    if remaining:
+        metadata["remainingItemCount"] = remaining
+    items = [convert.from_stored(kind, obj) for obj in objects]
+    return Obj({
+        "kind": kind.list_kind,
+        "apiVersion": kind.api_version,
+        "metadata": Obj(metadata),
+        "items": Arr(items),
+    })  # fmt: skip
+
+
+def present(server: APIServer, pending: Pending, status: int, body: Any) -> Response:
+    """An object in the version and form that the client asked for."""
+    kind = pending.route.kind
+    if isinstance(body, dict) and body.get("kind") not in ("Status", "Scale"):
+        body = convert.from_stored(kind, body)
+        body = forms.show(pending.request, kind, body, server.now)
+    return Response(status, EMPTY, body)
+
+
+# Watches.
+
+
+def watch(server: APIServer, pending: Pending) -> Response | None:
+    """GET with `watch=true`: the answer opens the stream, events follow as messages."""
+    route, kind, query = pending.route, pending.route.kind, pending.request.query
+    if "watch" not in kind.verbs:
+        raise errors.method_not_allowed()
+    labels, fields = chosen(kind, query)
+    initial = _wants_initial(query)
+    text = query.get("fieldSelector") or ""
+    field, equals, value = text.partition("=")
+    simple = equals and "," not in text and "!" not in field and not value.startswith("=")
+    watcher = Watcher(
+        pending.client, pending.call_id, kind, route.namespace, route.name, labels, fields,
+        is_true(query.get("allowWatchBookmarks")), (field, value) if simple else None,
+        forms.wanted(pending.request),
+    )  # fmt: skip
+    cache = server.caches[kind.prefix]
+    version = query.get("resourceVersion") or ""
+    server._answer(pending, Response(200, EMPTY, None))
+    if initial or version in ("", "0"):
+        for obj in cache.list(route.namespace):
+            if watcher.matches(obj):
+                server.tell_watcher(watcher, "ADDED", obj)
+        if initial or watcher.bookmarks:
+            server.tell_watcher(
+                watcher, "BOOKMARK", cacher.bookmark(kind, cache.revision, initial=True)
+            )
+    else:
+        missed = cache.since(int(version))
+        if missed is None:
+            error = errors.too_old(int(version), cache.oldest)
+            server.send(watcher.client, "watched", watcher.call_id, "ERROR", error.status)
+            return None
+        for change in missed:
+            news = cacher.translate(watcher, change)
+            if news is not None:
+                server.tell_watcher(watcher, *news)
+    cache.watch(watcher)
+    server.note(watchers=len(cache.watchers), revision=cache.revision)
+    return None
+
+
+def _wants_initial(query: Obj) -> bool:
+    if not is_true(query.get("sendInitialEvents")):
+        return False
+    match = query.get("resourceVersionMatch")
+    if match != "NotOlderThan":
+        raise errors.bad_request(
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        )
+    return True
+
+
+def shown(watcher: Watcher, obj: Any) -> Any:
+    """An object of an event in the version and form that the watcher asked for."""
+    if obj.get("kind") == "Status":
+        return obj
+    obj = convert.from_stored(watcher.kind, obj)
+    return forms.event(watcher.form, watcher.kind, obj)
+
+
+def bookmark(watcher: Watcher, cache: WatchCache) -> Obj:
+    """The object of a periodic BOOKMARK."""
+    return cacher.bookmark(watcher.kind, cache.revision)
+
+
+READERS = {"get": get_one, "list": list_many, "watch": watch}
+
+

@@ -1,0 +1,423 @@
+"""Create, update, patch and delete: one way for every kind.
+
+Each function takes a pending request and what the object is now, and returns a `Write` for the
+server to commit, a finished `Response`, or raises ApiError. Nothing is changed here. What differs
+between kinds stands in `strategy.py`, `defaults.py`, `validation.py` and `services.py`.
+
+In Kubernetes: k8s.io/apiserver/pkg/registry/generic/registry/store.go. Left out so far: server-side
+apply, managedFields.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kubelab.api import errors, patch
+from kubelab.api.kinds import Kind
+from kubelab.api.objects import (
+    EMPTY,
+    NOTHING,
+    Obj,
+    freeze,
+    get,
+    labels_of,
+    merged,
+    name_of,
+    uid_of,
+    with_,
+    without,
+)
+from kubelab.api.rest import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Request, Response, url
+from kubelab.apiserver import (
+    admission,
+    convert,
+    decoding,
+    defaults,
+    modelled,
+    reading,
+    services,
+    stored,
+    strategy,
+    subresources,
+    validation,
+)
+from kubelab.apiserver.pending import Pending, Write
+from kubelab.apiserver.routes import Route
+from kubelab.sim.kernel import timestamp
+
+if TYPE_CHECKING:
+    from kubelab.apiserver.server import APIServer
+
+# Kinds for which a PUT to a name that is not there creates the object.
+MADE_BY_UPDATE = ("Lease", "Event", "Endpoints", "EndpointSlice", "RuntimeClass", "Role",
+                  "ClusterRole", "RoleBinding", "ClusterRoleBinding")  # fmt: skip
+PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
+
+
+def needed(route: Route) -> tuple[str, ...]:
+    """Directories whose caches a request needs beside its own kind's."""
+    if route.verb in ("create", "delete"):
+        if route.subresource == "eviction":
+            return (*admission.NEEDED, "/registry/poddisruptionbudgets/")
+        return admission.NEEDED
+    return ()
+
+
+def home(route: Route) -> str:
+    """The directory of what a request is about; empty for what is answered and never kept."""
+    return "/registry/pods/" if route.kind.kind == "Binding" else route.kind.prefix
+
+
+def write(server: APIServer, pending: Pending) -> Write | Response | None:
+    """Dispatches every verb that changes something."""
+    route = pending.route
+    if route.subresource:
+        special = subresources.HANDLERS.get((route.kind.kind, route.subresource))
+        special = special or subresources.HANDLERS.get(("*", route.subresource))
+        if special is not None:
+            return special(server, pending)
+    if not route.kind.stored:
+        return subresources.unstored(server, pending)
+    if not route.verb or (not route.subresource and route.verb not in route.kind.verbs):
+        raise errors.method_not_allowed()
+    pending.passes("authorization")
+    return WRITERS[route.verb](server, pending)
+
+
+def present(server: APIServer, pending: Pending, status: int, body: Any) -> Response:
+    """An object as the client asked for it: its version, perhaps as a Table."""
+    return reading.present(server, pending, status, body)
+
+
+# Create.
+
+
+def create(server: APIServer, pending: Pending) -> Write:
+    """POST to a collection."""
+    route, kind = pending.route, pending.route.kind
+    if route.name:
+        raise errors.method_not_allowed()
+    obj = decoding.placed(pending, decoding.decode(pending, decoding.tree(pending.request)))
+    obj = _named(server, obj)
+    obj = convert.to_stored(kind, obj)
+    return created(server, pending, obj)
+
+
+def _named(server: APIServer, obj: Obj) -> Obj:
+    metadata = obj.get("metadata") or EMPTY
+    if not metadata.get("name") and metadata.get("generateName"):
+        prefix = metadata["generateName"][:58]
+        metadata = merged(metadata, name=prefix + server.chance.suffix())
+    return with_(obj, ("metadata",), metadata)  # type: ignore[no-any-return]
+
+
+def created(server: APIServer, pending: Pending, obj: Obj) -> Write:
+    """From a decoded object in its stored version to what is written."""
+    route = pending.route
+    kind = convert.stored_kind(route.kind)
+    obj = defaults.apply_defaults(kind, obj)
+    obj, ran = admission.admit(server, route, obj, pending.request.user)
+    for gate in ran:
+        pending.passes(gate)
+    metadata = merged(
+        obj["metadata"],
+        uid=server.chance.uid(),
+        creationTimestamp=timestamp(server.now),
+        resourceVersion=None,
+        deletionTimestamp=None,
+        deletionGracePeriodSeconds=None,
+        selfLink=None,
+    )
+    obj = strategy.prepare_create(kind, merged(obj, metadata=metadata))
+    problems = validation.validate_create(kind, obj)
+    extra: tuple[tuple[str, Obj | None], ...] = ()
+    if kind.kind == "Service" and not problems:
+        obj, problems, extra = _allocate(server, obj, None)
+    if problems:
+        raise errors.invalid(kind, name_of(obj), problems)
+    pending.passes("validation")
+    for text in modelled.warnings(kind, obj):
+        pending.warn(text)
+    key = stored.path(kind, route.namespace, name_of(obj))
+    return Write(name_of(obj), key, obj, 0, obj, 201, extra)
+
+
+def _allocate(
+    server: APIServer, service: Obj, old: Obj | None
+) -> tuple[Obj, list[Any], tuple[tuple[str, Obj | None], ...]]:
+    """Addresses and ports for a Service, and the IPAddress objects written along with it."""
+    held = services.taken(server.caches["/registry/services/specs/"].list())
+    service, problems = services.allocate(service, old, held, server.chance)
+    before = get(old, "spec", "clusterIP", default="") if old is not None else ""
+    after = get(service, "spec", "clusterIP", default="")
+    extra: list[tuple[str, Obj | None]] = []
+    if before != after:
+        if before and before != "None":
+            extra.append((f"/registry/ipaddresses/{before}", None))
+        if after and after != "None":
+            address = services.address_object(after, service)
+            metadata = merged(
+                address["metadata"],
+                uid=server.chance.uid(),
+                creationTimestamp=timestamp(server.now),
+            )
+            extra.append((f"/registry/ipaddresses/{after}", merged(address, metadata=metadata)))
+    return service, problems, tuple(extra)
+
+
+# The object as it is now.
+
+
+def current(server: APIServer, pending: Pending) -> tuple[Obj, int]:
+    """The object and its revision: etcd's if we have asked, else the cache's. Raises 404."""
+    route = pending.route
+    if not pending.fresh:
+        known = server.cached(route.kind.prefix, route.key)
+        if known is None:
+            # The refusal is checked against etcd before it is given.
+            pending.current = (EMPTY, 0)
+        else:
+            revision = int(known["metadata"]["resourceVersion"])
+            pending.current = (known, revision)
+    if pending.current is None or not pending.current[1]:
+        raise errors.not_found(route.kind, route.name)
+    return pending.current
+
+
+# Update and patch.
+
+
+def update(server: APIServer, pending: Pending) -> Write | Response:
+    """PUT of a whole object."""
+    kind = pending.route.kind
+    obj = decoding.placed(pending, decoding.decode(pending, decoding.tree(pending.request)))
+    try:
+        old, revision = current(server, pending)
+    except errors.ApiError:
+        if pending.fresh and kind.kind in MADE_BY_UPDATE and not pending.route.subresource:
+            return created(server, pending, convert.to_stored(kind, obj))
+        raise
+    obj = convert.to_stored(kind, obj)
+    return changed(server, pending, old, obj, revision)
+
+
+def patched(server: APIServer, pending: Pending) -> Write | Response:
+    """PATCH: the patch is laid over the object as it is now, as often as that takes."""
+    route, kind = pending.route, pending.route.kind
+    media = decoding.header(pending.request, "Content-Type").partition(";")[0].strip()
+    if media not in PATCHES:
+        raise errors.unsupported_patch_type()
+    change = decoding.tree(pending.request)
+    old, revision = current(server, pending)
+    shown = convert.from_stored(kind, old)
+    shown = merged(shown, apiVersion=kind.api_version, kind=kind.kind)
+    if media == JSON_PATCH:
+        new = patch.json_patch(shown, change)
+    elif media == MERGE_PATCH:
+        new = patch.merge_patch(shown, change)
+    else:
+        new = patch.strategic_merge_patch(shown, change, kind)
+    obj = decoding.placed(pending, decoding.decode(pending, freeze(new)))
+    if get(obj, "metadata", "resourceVersion") == get(shown, "metadata", "resourceVersion"):
+        obj = without(obj, ("metadata", "resourceVersion"))
+    obj = convert.to_stored(kind, obj)
+    obj = with_(obj, ("metadata", "name"), route.name)
+    return changed(server, pending, old, obj, revision, unconditional=True)
+
+
+def changed(
+    server: APIServer,
+    pending: Pending,
+    old: Obj,
+    new: Obj,
+    revision: int,
+    *,
+    unconditional: bool = False,
+) -> Write | Response:
+    """From the old and the wished object to what is written."""
+    route = pending.route
+    kind = convert.stored_kind(route.kind)
+    _check_preconditions(kind, old, new, revision)
+    if not unconditional or new["metadata"].get("resourceVersion"):
+        asked = new["metadata"].get("resourceVersion")
+    else:
+        asked = str(revision)
+    new = strategy.prepare_update(kind, old, new, route.subresource)
+    new = defaults.apply_defaults(kind, new)
+    new, ran = admission.admit(server, route, new, pending.request.user)
+    for gate in ran:
+        pending.passes(gate)
+    before = without(old, ("metadata", "resourceVersion"))
+    judged = with_(new, ("metadata", "resourceVersion"), asked) if asked else new
+    problems = validation.validate_update(kind, old, judged, route.subresource)
+    extra: tuple[tuple[str, Obj | None], ...] = ()
+    if kind.kind == "Service" and not route.subresource and not problems:
+        new, problems, extra = _allocate(server, new, old)
+    if problems:
+        raise errors.invalid(kind, route.name, problems)
+    pending.passes("validation")
+    new = without(new, ("metadata", "resourceVersion"))
+    key = stored.path(kind, route.namespace, route.name)
+    if _is_over(kind, new):
+        return Write(route.name, key, None, revision, new, 200, _released(kind, old))
+    if new == before:
+        return _unchanged(server, pending, old)
+    return Write(route.name, key, new, revision, new, 200, extra)
+
+
+def _check_preconditions(kind: Kind, old: Obj, new: Obj, revision: int) -> None:
+    asked = new["metadata"].get("resourceVersion")
+    uid = new["metadata"].get("uid")
+    if uid and uid != uid_of(old):
+        raise errors.conflict(
+            kind,
+            name_of(old),
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {uid_of(old)}",
+        )
+    if asked and asked != str(revision):
+        raise errors.conflict(kind, name_of(old))
+
+
+def _unchanged(server: APIServer, pending: Pending, old: Obj) -> Response:
+    """A write that changes nothing is not written: the resourceVersion stays."""
+    pending.gates.append("nothing to change")
+    return present(server, pending, 200, old)
+
+
+def _is_over(kind: Kind, obj: Obj) -> bool:
+    """Whether an object that was to be deleted has nothing left that holds it."""
+    metadata = obj["metadata"]
+    if not metadata.get("deletionTimestamp") or metadata.get("finalizers"):
+        return False
+    if kind.kind == "Namespace" and get(obj, "spec", "finalizers"):
+        return False
+    return not metadata.get("deletionGracePeriodSeconds")
+
+
+def _released(kind: Kind, obj: Obj) -> tuple[tuple[str, Obj | None], ...]:
+    """What goes with a deleted object: a Service's address."""
+    address = get(obj, "spec", "clusterIP", default="") if kind.kind == "Service" else ""
+    if address and address != "None":
+        return ((f"/registry/ipaddresses/{address}", None),)
+    return ()
+
+
+# Delete.
+
+
+def delete(server: APIServer, pending: Pending) -> Write | Response:
+    """DELETE of one object: at once, or marked until its grace and finalizers are over."""
+    route = pending.route
+    kind = convert.stored_kind(route.kind)
+    options = _delete_options(pending.request)
+    old, revision = current(server, pending)
+    _delete_preconditions(kind, old, revision, options)
+    admission.admit(server, route, old, pending.request.user)
+    return deleted(server, pending, kind, old, revision, options)
+
+
+def deleted(
+    server: APIServer, pending: Pending, kind: Kind, old: Obj, revision: int, options: Obj
+) -> Write | Response:
+    """What deleting means for an object as it is now."""
+    metadata = old["metadata"]
+    finalizers = _finalizers(kind, old, options)
+    grace = strategy.grace_seconds(kind, old, options.get("gracePeriodSeconds"))
+    key = stored.path(kind, pending.route.namespace, name_of(old))
+    marked = metadata.get("deletionTimestamp")
+    held = bool(finalizers) or (kind.kind == "Namespace" and get(old, "spec", "finalizers"))
+    if not grace and not held:
+        answer = _deleted_status(kind, old) if kind.kind != "Pod" else old
+        gone = Write(name_of(old), key, None, revision, answer, 200, _released(kind, old), False)
+        return gone._replace(stamp=True) if kind.kind == "Pod" else gone
+    already = metadata.get("deletionGracePeriodSeconds")
+    if marked and (already is None or grace >= already) and finalizers == _list(metadata):
+        return present(server, pending, 200, old)
+    new = with_(old, ("metadata",), merged(
+        metadata,
+        deletionTimestamp=timestamp(server.now + grace * 1_000_000_000),
+        deletionGracePeriodSeconds=grace,
+        finalizers=finalizers or None,
+        resourceVersion=None,
+        generation=metadata["generation"] + 1 if metadata.get("generation") else None,
+    ))  # fmt: skip
+    if kind.kind == "Namespace":
+        new = with_(new, ("status", "phase"), "Terminating")
+    return Write(name_of(old), key, new, revision, new, 200)
+
+
+def _list(metadata: Obj) -> list[str]:
+    return list(metadata.get("finalizers") or ())
+
+
+def _finalizers(kind: Kind, obj: Obj, options: Obj) -> list[str]:
+    """The object's finalizers, with the one that the wished propagation adds or removes."""
+    finalizers = _list(obj["metadata"])
+    policy = options.get("propagationPolicy")
+    if policy is None and options.get("orphanDependents") is not None:
+        policy = "Orphan" if options["orphanDependents"] else "Background"
+    if policy is None and (kind.group, kind.kind) in strategy.ORPHANING and not finalizers:
+        policy = "Orphan"
+    if policy is None:
+        return finalizers
+    finalizers = [f for f in finalizers if f not in ("orphan", "foregroundDeletion")]
+    added = {"Orphan": "orphan", "Foreground": "foregroundDeletion"}.get(policy)
+    return [*finalizers, added] if added else finalizers
+
+
+def _delete_options(request: Request) -> Obj:
+    body = decoding.tree(request) or EMPTY
+    if not isinstance(body, dict):
+        raise errors.bad_request("the body is no DeleteOptions")
+    options = dict(body)
+    for field in ("propagationPolicy", "gracePeriodSeconds", "orphanDependents"):
+        value = request.query.get(field)
+        if value is not None and field not in options:
+            options[field] = int(value) if field == "gracePeriodSeconds" else value
+    return Obj(options)
+
+
+def _delete_preconditions(kind: Kind, old: Obj, revision: int, options: Obj) -> None:
+    wanted = options.get("preconditions") or EMPTY
+    if wanted.get("uid") and wanted["uid"] != uid_of(old):
+        raise errors.precondition_failed(kind, name_of(old), "UID", wanted["uid"], uid_of(old))
+    if wanted.get("resourceVersion") and wanted["resourceVersion"] != str(revision):
+        raise errors.precondition_failed(
+            kind, name_of(old), "ResourceVersion", wanted["resourceVersion"], str(revision)
+        )
+
+
+def _deleted_status(kind: Kind, obj: Obj) -> Obj:
+    details = {"name": name_of(obj), "kind": kind.plural, "uid": uid_of(obj)}
+    if kind.group:
+        details["group"] = kind.group
+    return freeze({  # type: ignore[no-any-return]
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+        "details": details,
+    })  # fmt: skip
+
+
+def delete_collection(server: APIServer, pending: Pending) -> Response:
+    """DELETE of all objects that the selectors match, one by one."""
+    route, query = pending.route, pending.request.query
+    labels, fields = reading.chosen(route.kind, query)
+    cache = server.caches[route.kind.prefix]
+    doomed = [
+        obj
+        for obj in cache.list(route.namespace)
+        if labels.matches(labels_of(obj)) and fields.matches(obj)
+    ]
+    for obj in doomed:
+        path = url(route.kind, get(obj, "metadata", "namespace", default=""), name_of(obj))
+        request = Request("DELETE", path, query, EMPTY, pending.request.body, pending.request.user)
+        server.send(server.name, "request", server.name, 0, request)
+    return Response(200, EMPTY, reading.as_list(route.kind, doomed or NOTHING, cache.revision))
+
+
+WRITERS = {
+    "create": create,
+    "update": update,
+    "patch": patched,
+    "delete": delete,
+    "deletecollection": delete_collection,
+}

@@ -1,0 +1,84 @@
+"""What the API server's events say in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubelab.sim.kernel import Event
+
+ASKS = {
+    "create": "to create", "update": "to replace", "patch": "to change", "delete": "to delete",
+    "get": "for", "list": "for all", "watch": "to be told of changes of",
+    "deletecollection": "to delete all",
+}  # fmt: skip
+
+
+def tell(event: Event) -> str:
+    """One sentence about an event that the API server handled."""
+    teller = TELLERS.get(event.verb)
+    return teller(event, event.detail) if teller else f"API server handles {event.verb}."
+
+
+def _what(detail: Any) -> str:
+    name = detail.get("name") or ""
+    kind = detail.get("kind", "")
+    if not name and detail.get("verb") != "create":
+        kind = f"{kind}s"
+    subresource = f" ({detail['subresource']})" if detail.get("subresource") else ""
+    return f"{kind} {name}".strip() + subresource
+
+
+def _request(event: Event, detail: Any) -> str:
+    if "verb" not in detail:
+        return f"API server hears {event.actor} ask for {detail.get('path')}."
+    asks = f"{event.actor} ask {ASKS.get(detail['verb'], detail['verb'])} {_what(detail)}"
+    if detail.get("waits"):
+        return f"API server hears {asks} and waits a moment: {detail['waits']}."
+    if detail.get("message"):
+        return f"API server refuses {asks}: {detail['message']}."
+    if detail.get("gates") and detail.get("stores"):
+        gates = len(detail["gates"])
+        return (
+            f"API server hears {asks}; {gates} gate{'s' if gates > 1 else ''} let it pass, "
+            "now etcd must store it."
+        )
+    return f"API server hears {asks}."
+
+
+def _answered(event: Event, detail: Any) -> str:
+    if "exists" in detail:
+        return f"API server refuses a create because {detail['exists']} is there already."
+    if "conflict" in detail:
+        return f"API server tries again because {detail['conflict']} was changed meanwhile."
+    if "cache" in detail:
+        return f"API server fills its watch cache of {detail['cache']} from etcd."
+    if "revision" in detail and "key" in detail:
+        return f"API server hears from etcd that {detail['key']} is stored as revision {detail['revision']}."
+    return f"API server hears etcd's answer to its {detail.get('method', 'call')}."
+
+
+def _watch_response(event: Event, detail: Any) -> str:
+    told = detail.get("told", 0)
+    who = f"{told} watcher{'' if told == 1 else 's'}"
+    return (
+        f"API server sees {detail.get('key', 'a key')} change in revision "
+        f"{detail.get('revision', '?')} and tells {who}."
+    )
+
+
+def _response(event: Event, detail: Any) -> str:
+    return f"API server hears the answer {detail.get('code', '')} to a request of its own."
+
+
+TELLERS = {
+    "start": lambda event, detail: "API server starts; all it will ever know is in etcd.",
+    "request": _request,
+    "retry": _request,
+    "answered": _answered,
+    "watch_response": _watch_response,
+    "response": _response,
+    "compact": lambda event, detail: "API server asks etcd to forget what is older than five minutes.",
+    "bookmark": lambda event, detail: "API server tells watchers how far they are.",
+    "cancel_request": lambda event, detail: f"API server hears that {event.actor} stops watching.",
+    "undelivered": lambda event, detail: "API server finds that somebody no longer answers.",
+}

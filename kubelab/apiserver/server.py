@@ -1,0 +1,365 @@
+"""The API server: a request's way through. Read this first.
+
+A request passes the stations of `_process` in order: route, authorization (everybody may, so far),
+the object as it is now, admission, defaults, validation, store. Nothing waits: where the way needs
+etcd (or a cache that is not filled yet), the request is kept in `pending`, and goes on when etcd's
+answer arrives. All state is in etcd; what is kept here (watch caches, pending requests) is lost in a
+crash without loss to anybody.
+
+A write is one etcd transaction that succeeds only if the object is still what the decision was based
+on (its mod_revision). That is first taken from the watch cache; if etcd knows better, the request is
+worked once more with etcd's answer.
+
+In Kubernetes: k8s.io/apiserver/pkg/endpoints and pkg/registry/generic/registry/store.go. Left out so
+far: authentication, authorization, server-side apply, priority and fairness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kubelab.api import errors
+from kubelab.api.objects import EMPTY, Obj, key_of
+from kubelab.api.rest import Request, Response
+from kubelab.apiserver import admission, bootstrap, reading, registry, routes, stored
+from kubelab.apiserver.cacher import WatchCache, Watcher, translate
+from kubelab.apiserver.pending import Pending, Write
+from kubelab.etcd import records
+from kubelab.sim.kernel import SECOND, Component, Event
+
+COMPACTION_SECONDS = 300
+BOOKMARK_SECONDS = 60
+PATIENCE_SECONDS, PATIENCE_TRIES = 0.1, 10
+
+
+class APIServer(Component):
+    """One replica of the API server (`apiserver-1`)."""
+
+    def __init__(self, name: str, *, etcd: Sequence[str] = ("etcd-1",), address: str = "") -> None:
+        super().__init__(name)
+        self.members = tuple(etcd)
+        self.address = address
+        self.last_call = 0
+
+    def start(self) -> None:
+        self.pending: dict[int, Pending] = {}
+        self.calls: dict[int, tuple[str, Any, str, Any]] = {}
+        self.caches: dict[str, WatchCache] = {}
+        self.watches: dict[int, str] = {}
+        self.member = 0
+        self.last_token = 0
+        self.event_lease = (0, 0, 0)
+        self.compaction = (0, 0)
+        for prefix in admission.NEEDED:
+            self.open_cache(prefix)
+        for obj in bootstrap.objects(self.address):
+            self.send(self.name, "request", self.name, 0, bootstrap.creation(obj))
+        self.after(COMPACTION_SECONDS, "compact", background=True)
+        self.after(BOOKMARK_SECONDS, "bookmark", background=True)
+
+    def stop(self) -> None:
+        """The connections of all clients break."""
+        for pending in self.pending.values():
+            self.send(pending.client, "closed", pending.call_id)
+        for cache in self.caches.values():
+            for watcher in cache.watchers.values():
+                self.send(watcher.client, "closed", watcher.call_id)
+
+    # A request comes in.
+
+    def request(self, client: str, call_id: int, request: Request) -> None:
+        """A client asks; the answer goes back as `response`, events of a watch as `watched`."""
+        self.note(method=request.method, path=request.path, user=request.user)
+        route = routes.parse(request)
+        if route is None:
+            self.send(client, "response", call_id, reading.elsewhere(self, request))
+            return
+        self.last_token += 1
+        pending = Pending(self.last_token, client, call_id, request, route)
+        self.pending[self.last_token] = pending
+        self.note(verb=route.verb, kind=route.kind.kind, namespace=route.namespace, name=route.name)
+        if route.subresource:
+            self.note(subresource=route.subresource)
+        self._process(pending)
+
+    def cancel_request(self, client: str, call_id: int) -> None:
+        """A client closes a watch."""
+        for cache in self.caches.values():
+            if cache.forget(client, call_id):
+                return
+
+    def _process(self, pending: Pending) -> None:
+        """Works a request as far as it goes."""
+        prefix = registry.home(pending.route)
+        if prefix and not self.open_cache(prefix, pending):
+            return
+        for prefix in registry.needed(pending.route):
+            if not self.open_cache(prefix, pending):
+                return
+        try:
+            outcome = reading.READERS.get(pending.route.verb, registry.write)(self, pending)
+        except admission.Wait as wait:
+            self._wait(pending, wait.error)
+            return
+        except errors.ApiError as error:
+            if pending.current is not None and not pending.fresh:
+                self._refresh(pending)
+            else:
+                self._answer(pending, Response(error.code, EMPTY, error.status))
+            return
+        if isinstance(outcome, Response):
+            self._answer(pending, outcome)
+        elif isinstance(outcome, Write):
+            self._commit(pending, outcome)
+
+    def _wait(self, pending: Pending, error: errors.ApiError) -> None:
+        """What is about to appear is given a moment."""
+        pending.tries += 1
+        if pending.tries > PATIENCE_TRIES:
+            self._answer(pending, Response(error.code, EMPTY, error.status))
+        else:
+            self.note(waits=error.status["message"])
+            self.after(PATIENCE_SECONDS, "retry", pending.token)
+
+    def retry(self, token: int) -> None:
+        """The moment is over."""
+        pending = self.pending.get(token)
+        if pending is not None:
+            self._process(pending)
+
+    def _answer(self, pending: Pending, response: Response) -> None:
+        del self.pending[pending.token]
+        if pending.warnings and response.ok:
+            warnings = "\n".join(f'299 - "{text}"' for text in pending.warnings)
+            response = response._replace(headers=Obj({**response.headers, "Warning": warnings}))
+        self.note(code=response.status)
+        if not response.ok and isinstance(response.body, dict):
+            self.note(reason=response.reason, message=response.message)
+        self.send(pending.client, "response", pending.call_id, response)
+
+    # etcd.
+
+    def etcd(self, method: str, request: Any, then: str, token: Any = 0) -> int:
+        """Calls etcd; `then(result, token)` of ours is called with the answer."""
+        self.last_call += 1
+        self.calls[self.last_call] = (then, token, method, request)
+        self.send(self.members[self.member], method, self.name, self.last_call, request)
+        return self.last_call
+
+    def answered(self, call_id: int, result: Any) -> None:
+        """etcd's answer to one of our calls."""
+        then, token, method, _ = self.calls.pop(call_id)
+        self.note(method=method)
+        getattr(self, then)(result, token)
+
+    def undelivered(self, target: str, verb: str, args: tuple[Any, ...], reason: str) -> None:
+        if target in self.members and len(args) == 3 and args[1] in self.calls:
+            then, token, method, request = self.calls.pop(args[1])
+            self.member = (self.member + 1) % len(self.members)
+            pending = self.pending.get(token)
+            if pending is not None:
+                error = errors.internal_error("etcdserver: request timed out")
+                self._answer(pending, Response(error.code, EMPTY, error.status))
+            else:
+                self.after(1, "recall", method, request, then, token)
+        elif verb in ("watched", "response"):
+            self.cancel_request(target, args[0])
+
+    def recall(self, method: str, request: Any, then: str, token: int) -> None:
+        """Calls etcd again for something of our own."""
+        self.etcd(method, request, then, token)
+
+    def _commit(self, pending: Pending, write: Write) -> None:
+        """One transaction: if the object is still as it was when we decided, then write."""
+        if pending.request.query.get("dryRun"):
+            self._answer(pending, Response(write.status, EMPTY, write.answer))
+            return
+        lease = 0
+        if write.obj is not None and pending.route.kind.prefix == "/registry/events/":
+            lease = self._lease(pending)
+            if not lease:
+                return
+        pending.write = write
+        self._promote(pending)
+        self.note(gates=list(pending.gates), stores=write.key)
+        self.etcd("txn", stored.transaction(write, lease), "committed", pending.token)
+
+    def _promote(self, pending: Pending) -> None:
+        """A write is work that follows from a periodic timer, unless it only says `I live`."""
+        if pending.route.kind.kind != "Lease":
+            self.promote()
+
+    def committed(self, result: Any, token: int) -> None:
+        """etcd has decided a transaction."""
+        pending = self.pending.get(token)
+        if pending is None or pending.write is None:
+            return
+        write = pending.write
+        if isinstance(result, records.Failure):
+            error = errors.internal_error(result.message)
+            self._answer(pending, Response(error.code, EMPTY, error.status))
+        elif result.succeeded:
+            revision = result.header.revision
+            self.note(revision=revision, key=write.key)
+            body = stored.with_revision(write.answer, revision) if write.stamp else write.answer
+            self._answer(pending, registry.present(self, pending, write.status, body))
+        elif write.expected == 0:
+            error = errors.already_exists(pending.route.kind, write.name)
+            self.note(exists=write.key)
+            self._answer(pending, Response(error.code, EMPTY, error.status))
+        else:
+            self.note(conflict=write.key)
+            pending.current = stored.from_range(result.responses[0].response_range)
+            pending.fresh = True
+            self._process(pending)
+
+    def _refresh(self, pending: Pending) -> None:
+        """Before a refusal that rests on the cache: what does etcd say?"""
+        key = stored.key(pending.route.kind, pending.route.namespace, pending.route.name)
+        self.etcd("range", records.RangeRequest(key=key), "refreshed", pending.token)
+
+    def refreshed(self, result: Any, token: int) -> None:
+        """etcd's own version of the object at hand."""
+        pending = self.pending.get(token)
+        if pending is None:
+            return
+        if isinstance(result, records.Failure):
+            error = errors.internal_error(result.message)
+            self._answer(pending, Response(error.code, EMPTY, error.status))
+            return
+        pending.current = stored.from_range(result)
+        pending.fresh = True
+        self._process(pending)
+
+    def read(self, result: Any, token: int) -> None:
+        """etcd's answer to a get or list."""
+        pending = self.pending.get(token)
+        if pending is None:
+            return
+        try:
+            response = reading.answer(self, pending, result)
+        except errors.ApiError as error:
+            response = Response(error.code, EMPTY, error.status)
+        self._answer(pending, response)
+
+    # Watch caches.
+
+    def open_cache(self, prefix: str, pending: Pending | None = None) -> bool:
+        """Whether the cache of a directory is filled; if not, `pending` goes on when it is."""
+        cache = self.caches.get(prefix)
+        if cache is None:
+            cache = self.caches[prefix] = WatchCache(prefix)
+            start, end = stored.directory(prefix)
+            self.etcd("range", records.RangeRequest(key=start, range_end=end), "filled", prefix)
+        if not cache.filled and pending is not None:
+            cache.waiting.append(pending.token)
+        return cache.filled
+
+    def cached(self, prefix: str, key: str) -> Obj | None:
+        """An object from a cache that is filled."""
+        return self.caches[prefix].objects.get(key)
+
+    def filled(self, result: Any, prefix: str) -> None:
+        """The first contents of a cache."""
+        cache = self.caches[prefix]
+        if isinstance(result, records.Failure):
+            del self.caches[prefix]
+            return
+        objects = {}
+        for kv in result.kvs:
+            obj = stored.decode(kv)
+            if obj is not None:
+                objects[key_of(obj)] = obj
+        cache.fill(objects, result.header.revision)
+        self.note(cache=prefix, objects=len(objects), revision=cache.revision)
+        start, end = stored.directory(prefix)
+        watch = records.WatchRequest(key=start, range_end=end, start_revision=cache.revision + 1)
+        self.last_call += 1
+        self.watches[self.last_call] = prefix
+        self.send(self.members[self.member], "watch", self.name, self.last_call, watch)
+        waiting, cache.waiting = cache.waiting, []
+        for waiter in waiting:
+            self.retry(waiter)
+
+    def watch_response(self, call_id: int, response: Any) -> None:
+        """Changes from etcd: into the cache, and on to the watchers whom they concern."""
+        cache = self.caches[self.watches[call_id]]
+        told = 0
+        for event in response.events:
+            key, obj = stored.change(cache.prefix, event)
+            change = cache.apply(key, obj, event.kv.mod_revision)
+            if change is None:
+                continue
+            self.note(key=stored.text(event.kv.key), revision=change.revision)
+            for watcher in cache.concerned(change):
+                news = translate(watcher, change)
+                if news is not None:
+                    told += 1
+                    self.tell_watcher(watcher, *news)
+        self.note(told=told)
+
+    def tell_watcher(self, watcher: Watcher, type_: str, obj: Any) -> None:
+        """Sends one event to one watcher, in the version and form that it asked for."""
+        self.send(watcher.client, "watched", watcher.call_id, type_, reading.shown(watcher, obj))
+
+    def bookmark(self) -> None:
+        """Once a minute: watchers learn how far they are, though nothing happened."""
+        self.after(BOOKMARK_SECONDS, "bookmark", background=True)
+        sent = 0
+        for cache in self.caches.values():
+            for watcher in cache.watchers.values():
+                if watcher.bookmarks:
+                    sent += 1
+                    self.tell_watcher(watcher, "BOOKMARK", reading.bookmark(watcher, cache))
+        self.note(bookmarks=sent)
+
+    # Housekeeping.
+
+    def _lease(self, pending: Pending) -> int:
+        """The lease under which Events are stored: they vanish an hour after they were written."""
+        lease, until, count = self.event_lease
+        if lease and self.now < until and count < 1000:
+            self.event_lease = (lease, until, count + 1)
+            return lease
+        request = records.LeaseGrantRequest(TTL=3660, ID=0)
+        self.etcd("lease_grant", request, "leased", pending.token)
+        return 0
+
+    def leased(self, result: Any, token: int) -> None:
+        """A new lease for Events."""
+        if not isinstance(result, records.Failure):
+            self.event_lease = (result.ID, self.now + 60 * SECOND, 0)
+        self.retry(token)
+
+    def compact(self) -> None:
+        """Every five minutes the history before the last five minutes is given up."""
+        self.after(COMPACTION_SECONDS, "compact", background=True)
+        request = stored.compaction(*self.compaction)
+        self.etcd("txn", request, "compacting", 0)
+
+    def compacting(self, result: Any, token: int) -> None:
+        """Of several API servers one wins the right to compact."""
+        if isinstance(result, records.Failure):
+            return
+        version, revision = self.compaction
+        if result.succeeded:
+            self.compaction = (version + 1, result.header.revision)
+            if revision:
+                request = records.CompactionRequest(revision=revision)
+                self.etcd("compact", request, "compacted", 0)
+        else:
+            self.compaction = stored.compaction_seen(result)
+
+    def compacted(self, result: Any, token: int) -> None:
+        """The history is gone."""
+
+    def response(self, call_id: int, response: Response) -> None:
+        """The answer to a request of our own (what every cluster begins with)."""
+        self.note(code=response.status)
+
+    @staticmethod
+    def tell(event: Event) -> str:
+        from kubelab.apiserver import sentences
+
+        return sentences.tell(event)

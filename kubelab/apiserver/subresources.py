@@ -1,0 +1,269 @@
+"""Subresources: the doors into an object beside its own.
+
+`status` goes the general way (`registry.update` and `registry.patched`); here are those that do
+something else: scale, binding, eviction, finalize, approval and the ephemeral containers.
+
+In Kubernetes: pkg/registry/apps/*/storage (scale), pkg/registry/core/pod/storage (binding,
+eviction), pkg/registry/core/namespace/storage (finalize). Left out so far: log, exec, attach,
+portforward, proxy, token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kubelab.api import errors, kinds, patch, selectors
+from kubelab.api.objects import (
+    EMPTY,
+    NOTHING,
+    Arr,
+    Obj,
+    freeze,
+    get,
+    labels_of,
+    merged,
+    name_of,
+    namespace_of,
+    uid_of,
+    with_,
+)
+from kubelab.api.rest import Response
+from kubelab.apiserver import decoding, reading, registry, stored
+from kubelab.apiserver.pending import Pending, Write
+from kubelab.sim.kernel import timestamp
+
+if TYPE_CHECKING:
+    from kubelab.apiserver.server import APIServer
+
+
+# Scale.
+
+
+def scale_of(obj: Obj) -> Obj:
+    """The Scale of a workload."""
+    selector = get(obj, "spec", "selector", default=EMPTY)
+    if "matchLabels" in selector or "matchExpressions" in selector:
+        text = str(selectors.compile_selector(selector))
+    else:
+        text = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
+    metadata = {
+        field: get(obj, "metadata", field)
+        for field in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    }
+    return freeze({  # type: ignore[no-any-return]
+        "kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": {key: value for key, value in metadata.items() if value},
+        "spec": {"replicas": get(obj, "spec", "replicas", default=0)},
+        "status": {"replicas": get(obj, "status", "replicas", default=0), "selector": text},
+    })  # fmt: skip
+
+
+def scale(server: APIServer, pending: Pending) -> Write | Response:
+    """GET, PUT and PATCH of the wished number of replicas."""
+    old, revision = registry.current(server, pending)
+    shown = scale_of(with_(old, ("metadata", "resourceVersion"), str(revision)))
+    if pending.request.method == "GET":
+        return Response(200, EMPTY, shown)
+    body = decoding.tree(pending.request)
+    if pending.request.method == "PATCH":
+        media = decoding.header(pending.request, "Content-Type")
+        change = patch.json_patch if "json-patch" in media else patch.merge_patch
+        body = freeze(change(shown, body))
+    replicas = get(body, "spec", "replicas", default=0)
+    asked = get(body, "metadata", "resourceVersion")
+    if asked and asked != str(revision):
+        raise errors.conflict(pending.route.kind, name_of(old))
+    wish = with_(old, ("spec", "replicas"), replicas)
+    outcome = registry.changed(
+        server, _plain(pending), old, wish, revision, unconditional=True
+    )
+    if isinstance(outcome, Write):
+        return outcome._replace(answer=scale_of(outcome.answer))
+    return outcome._replace(body=scale_of(outcome.body))
+
+
+def _plain(pending: Pending) -> Pending:
+    """The request as one to the object itself."""
+    twin = Pending(
+        pending.token, pending.client, pending.call_id, pending.request,
+        pending.route._replace(subresource=""),
+    )  # fmt: skip
+    twin.gates, twin.warnings = pending.gates, pending.warnings
+    return twin
+
+
+# Pods.
+
+
+def binding(server: APIServer, pending: Pending) -> Write:
+    """POST of a Binding: the pod is on its node from now on."""
+    body = decoding.tree(pending.request) or EMPTY
+    node = get(body, "target", "name", default="")
+    old, revision = registry.current(server, pending)
+    kind, name = pending.route.kind, name_of(old)
+    uid = get(body, "metadata", "uid")
+    if uid and uid != uid_of(old):
+        raise errors.conflict(
+            kind,
+            name,
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {uid_of(old)}",
+        )
+    bound = get(old, "spec", "nodeName")
+    problem = ""
+    if get(old, "metadata", "deletionTimestamp"):
+        problem = f"pod {name} is being deleted, cannot be assigned to a host"
+    elif bound:
+        problem = f'pod {name} is already assigned to node "{bound}"'
+    elif get(old, "spec", "schedulingGates"):
+        problem = f"pod {name} has non-empty .spec.schedulingGates"
+    if problem:
+        raise errors.conflict(kinds.named("v1/Pod"), name, problem, subresource="binding")
+    new = with_(old, ("spec", "nodeName"), node)
+    annotations = get(body, "metadata", "annotations", default=EMPTY)
+    for key, value in annotations.items():
+        new = with_(new, ("metadata", "annotations", key), value)
+    new = with_(new, ("status", "conditions"), _scheduled(server, old))
+    new = with_(new, ("status",), merged(new["status"], nominatedNodeName=None))
+    new = with_(new, ("metadata",), merged(new["metadata"], resourceVersion=None))
+    key = stored.path(kind, namespace_of(old), name)
+    answer = freeze({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+                     "code": 201})  # fmt: skip
+    pending.passes("binding")
+    return Write(name, key, new, revision, answer, 201, stamp=False)
+
+
+def _scheduled(server: APIServer, pod: Obj) -> Arr:
+    """The pod's conditions with PodScheduled true."""
+    condition = {
+        "type": "PodScheduled", "status": "True", "lastProbeTime": None,
+        "lastTransitionTime": timestamp(server.now),
+    }  # fmt: skip
+    generation = get(pod, "metadata", "generation")
+    if generation:
+        condition["observedGeneration"] = generation
+    others = [c for c in get(pod, "status", "conditions", default=NOTHING)
+              if c["type"] != "PodScheduled"]  # fmt: skip
+    return Arr([*others, freeze(condition)])
+
+
+def eviction(server: APIServer, pending: Pending) -> Write | Response:
+    """POST of an Eviction: a deletion that respects disruption budgets."""
+    body = decoding.tree(pending.request) or EMPTY
+    old, revision = registry.current(server, pending)
+    kind = pending.route.kind
+    budgets = [
+        budget
+        for budget in server.caches["/registry/poddisruptionbudgets/"].list(namespace_of(old))
+        if selectors.compile_selector(get(budget, "spec", "selector")).matches(labels_of(old))
+    ]
+    if len(budgets) > 1:
+        raise errors.internal_error(
+            "This pod has more than one PodDisruptionBudget, which the eviction subresource does "
+            "not support."
+        )
+    for budget in budgets:
+        status = budget.get("status") or EMPTY
+        if not status.get("disruptionsAllowed"):
+            raise _forbidden_by(budget, status)
+    options = Obj(get(body, "deleteOptions", default=EMPTY))
+    condition = {
+        "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting", "lastProbeTime": None,
+        "lastTransitionTime": timestamp(server.now),
+    }  # fmt: skip
+    others = [c for c in get(old, "status", "conditions", default=NOTHING)
+              if c["type"] != "DisruptionTarget"]  # fmt: skip
+    marked = with_(old, ("status", "conditions"), [*others, condition])
+    outcome = registry.deleted(server, pending, kind, marked, revision, options)
+    answer = freeze({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+                     "code": 201})  # fmt: skip
+    if isinstance(outcome, Write):
+        return outcome._replace(answer=answer, status=201, stamp=False)
+    return Response(201, EMPTY, answer)
+
+
+def _forbidden_by(budget: Obj, status: Obj) -> errors.ApiError:
+    text = (
+        f"The disruption budget {name_of(budget)} needs {status.get('desiredHealthy', 0)} healthy "
+        f"pods and has {status.get('currentHealthy', 0)} currently"
+    )
+    return errors.too_many_requests(
+        "Cannot evict pod as it would violate the pod's disruption budget.",
+        causes=[Obj(reason="DisruptionBudget", message=text)],
+    )
+
+
+def ephemeral_containers(server: APIServer, pending: Pending) -> Write | Response:
+    """PATCH or PUT of the containers that are added to a running pod for a look inside."""
+    if pending.request.method == "GET":
+        old, _ = registry.current(server, pending)
+        return Response(200, EMPTY, old)
+    writer = registry.patched if pending.request.method == "PATCH" else registry.update
+    return writer(server, pending)
+
+
+# Namespaces.
+
+
+def finalize(server: APIServer, pending: Pending) -> Write | Response:
+    """PUT of a namespace whose finalizers have done their work."""
+    body = decoding.tree(pending.request) or EMPTY
+    old, revision = registry.current(server, pending)
+    asked = get(body, "metadata", "resourceVersion")
+    if asked and asked != str(revision):
+        raise errors.conflict(pending.route.kind, name_of(old))
+    new = with_(old, ("spec", "finalizers"), get(body, "spec", "finalizers", default=NOTHING))
+    new = with_(new, ("metadata",), merged(new["metadata"], resourceVersion=None))
+    key = stored.path(pending.route.kind, "", name_of(old))
+    metadata = new["metadata"]
+    over = metadata.get("deletionTimestamp") and not metadata.get("finalizers")
+    if over and not get(new, "spec", "finalizers"):
+        return Write(name_of(old), key, None, revision, new)
+    return Write(name_of(old), key, new, revision, new)
+
+
+def unstored(server: APIServer, pending: Pending) -> Write | Response:
+    """Kinds that are only answered: a Binding; reviews are not judged yet."""
+    if pending.route.kind.kind == "Binding" and pending.request.method == "POST":
+        name = get(decoding.tree(pending.request), "metadata", "name", default="")
+        pod = kinds.named("v1/Pod")
+        pending.route = pending.route._replace(kind=pod, name=name, subresource="binding")
+        return binding(server, pending)
+    if pending.route.verb not in pending.route.kind.verbs:
+        raise errors.method_not_allowed()
+    text = f"{pending.route.kind.kind} is not answered yet"
+    raise errors.failure(501, text, "NotImplemented")
+
+
+def unserved(server: APIServer, pending: Pending) -> Response:
+    """What is known but not built yet says so."""
+    resource = f"{pending.route.kind.plural}/{pending.route.subresource}"
+    raise errors.failure(501, f"{resource} is not simulated yet", "NotImplemented")
+
+
+def status(server: APIServer, pending: Pending) -> Write | Response:
+    """GET, PUT and PATCH of the status alone."""
+    if pending.request.method == "GET":
+        old, _ = registry.current(server, pending)
+        return reading.present(server, pending, 200, old)
+    if pending.request.method == "PATCH" and not decoding.header(pending.request, "Content-Type"):
+        raise errors.unsupported_patch_type()
+    writer = registry.patched if pending.request.method == "PATCH" else registry.update
+    return writer(server, pending)
+
+
+HANDLERS: dict[tuple[str, str], Callable[[Any, Pending], Write | Response]] = {
+    ("*", "scale"): scale,
+    ("*", "status"): status,
+    ("Pod", "binding"): binding,
+    ("Pod", "eviction"): eviction,
+    ("Pod", "ephemeralcontainers"): ephemeral_containers,
+    ("Namespace", "finalize"): finalize,
+    ("*", "log"): unserved,
+    ("*", "exec"): unserved,
+    ("*", "attach"): unserved,
+    ("*", "portforward"): unserved,
+    ("*", "proxy"): unserved,
+    ("*", "token"): unserved,
+}

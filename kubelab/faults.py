@@ -1,0 +1,165 @@
+"""What can go wrong on purpose: stopped parts, cut links, dead nodes, full disks.
+
+A fault enters the world as an event of the actor `you`, like any other call from outside, so that
+everything it leads to has a cause, and a replay meets it at the same moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from kubelab.sim.kernel import SECOND, Component, Event
+from kubelab.sim.links import role_of
+
+# The processes of one node, in the order in which a node starts them.
+ON_NODE = ("kernel", "runtime", "kubelet", "kube-proxy", "resolver", "tools")
+ALIASES = {
+    "kube-scheduler": "scheduler",
+    "kube-controller-manager": "controller-manager",
+    "kube-apiserver": "apiserver-1",
+    "apiserver": "apiserver-1",
+    "etcd": "etcd-1",
+}
+
+
+class Saboteur(Component):
+    """Carries out faults inside the world; its name is `faults`."""
+
+    def start(self) -> None:
+        self.down: dict[str, list[str]] = {}
+
+    def halt(self, names: tuple[str, ...]) -> None:
+        """Stops components, the last named first."""
+        self.note(stopped=list(names))
+        for name in reversed(names):
+            if name in self.world.components:
+                self.world.halt(name)
+
+    def begin(self, names: tuple[str, ...]) -> None:
+        """Starts components again, with empty memory."""
+        self.note(started=list(names))
+        for name in names:
+            if name in self.world.components:
+                self.world.begin(name)
+
+    def partition(self, groups: tuple[tuple[str, ...], ...]) -> None:
+        """Cuts the components into groups that do not hear each other."""
+        self.note(groups=[list(group) for group in groups])
+        self.world.links.partition(*groups)
+
+    def heal(self) -> None:
+        """Ends all cuts."""
+        self.world.links.heal()
+
+    def slow(self, a: str, b: str, seconds: float) -> None:
+        """Sets the latency of a link."""
+        self.note(between=[a, b], seconds=seconds)
+        self.world.links.set_latency(a, b, round(seconds * SECOND))
+
+    def kill(self, runtime: str, namespace: str, pod: str, container: str) -> None:
+        """Kills a container's process with SIGKILL."""
+        self.note(pod=f"{namespace}/{pod}", container=container)
+        self.send(runtime, "kill", namespace, pod, container)
+
+    def fill(self, runtime: str) -> None:
+        """Fills a node's disk."""
+        self.send(runtime, "fill_disk")
+
+    @staticmethod
+    def tell(event: Event) -> str:
+        detail = event.detail
+        if event.verb == "halt":
+            return f"You stop {', '.join(detail.get('stopped', ()))}."
+        if event.verb == "begin":
+            return f"You start {', '.join(detail.get('started', ()))} again."
+        if event.verb == "partition":
+            sides = " from ".join(", ".join(group) for group in detail.get("groups", ()))
+            return f"You cut {sides}."
+        if event.verb == "heal":
+            return "You mend all cut links."
+        if event.verb == "slow":
+            between = " and ".join(detail.get("between", ()))
+            return f"You make a message between {between} take {detail.get('seconds')} s."
+        if event.verb == "kill":
+            return f"You kill container {detail.get('container')} of pod {detail.get('pod')}."
+        return f"You cause a fault: {event.verb}."
+
+
+class Faults:
+    """`c.faults`: every call is one event; what follows is seen by running on."""
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+
+    def _inject(self, verb: str, *args: Any) -> None:
+        self._cluster.act("faults", verb, *args)
+
+    def _component(self, name: str) -> tuple[str, ...]:
+        components = self._cluster.world.components
+        name = ALIASES.get(name, name)
+        if name == "coredns":
+            return tuple(n for n in components if role_of(n) == "coredns")
+        if name not in components or name in ("you", "faults"):
+            known = ", ".join(sorted(n for n in components if n not in ("you", "faults")))
+            raise ValueError(f"there is no component {name!r}; there are: {known}")
+        return (name,)
+
+    def _node(self, name: str) -> tuple[str, ...]:
+        components = self._cluster.world.components
+        mine = tuple(f"{role}/{name}" for role in ON_NODE if f"{role}/{name}" in components)
+        if not mine:
+            nodes = ", ".join(n[8:] for n in components if n.startswith("kubelet/"))
+            raise ValueError(f"there is no node {name!r}; there are: {nodes}")
+        processes = self._cluster.world.components[f"runtime/{name}"]
+        return mine + tuple(getattr(processes, "processes", lambda: ())())
+
+    def stop(self, component: str) -> None:
+        """Stops a component: `scheduler`, `apiserver-1`, `kube-proxy/node-1`, `coredns` …"""
+        self._inject("halt", self._component(component))
+
+    def start(self, component: str) -> None:
+        """Starts a stopped component again; it has forgotten all but what is on its disk."""
+        self._inject("begin", self._component(component))
+
+    def stop_node(self, name: str) -> None:
+        """Power off: everything that ran on the node is gone at once."""
+        self._inject("halt", self._node(name))
+
+    def start_node(self, name: str) -> None:
+        """Power on: the node's processes start, its pods' containers are made anew."""
+        self._inject("begin", self._node(name))
+
+    def partition(self, *groups: Iterable[str]) -> None:
+        """Cuts the network: components of different groups do not hear each other.
+
+        A node's name stands for all that runs on it.
+        """
+        self._inject("partition", tuple(self._members(group) for group in groups))
+
+    def _members(self, group: Iterable[str]) -> tuple[str, ...]:
+        members: list[str] = []
+        for name in [group] if isinstance(group, str) else group:
+            is_node = f"kubelet/{name}" in self._cluster.world.components
+            members += self._node(name) if is_node else self._component(name)
+        return tuple(members)
+
+    def heal(self) -> None:
+        """Ends every partition."""
+        self._inject("heal")
+
+    def set_latency(self, a: str, b: str, seconds: float) -> None:
+        """From now on a message between two components takes so many seconds."""
+        for one in self._component(a):
+            for other in self._component(b):
+                self._inject("slow", one, other, seconds)
+
+    def kill_container(self, pod: str, container: str) -> None:
+        """Kills a container of a pod (`default/web-0`) as an out-of-memory killer would."""
+        namespace, name, node = self._cluster.whereabouts(pod)
+        self._inject("kill", f"runtime/{node}", namespace, name, container)
+
+    def fill_disk(self, node: str) -> None:
+        """Fills the disk of a node."""
+        self._node(node)
+        self._inject("fill", f"runtime/{node}")

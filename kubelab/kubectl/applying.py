@@ -1,0 +1,133 @@
+"""kubectl apply: make the cluster's object like the manifest.
+
+What was applied last time is kept in an annotation of the object. So a field that the manifest no
+longer has can be told from one that somebody else has set: a three-way merge of last applied, wished
+and present object gives the patch. Where the object is not there it is created; where nothing
+differs nothing is sent.
+
+In Kubernetes: k8s.io/kubectl/pkg/cmd/apply (client-side apply).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kubelab.api import errors, kinds, manifests, patch
+from kubelab.api.errors import ApiError
+from kubelab.api.objects import Obj, freeze, get, name_of, namespace_of, thaw, with_, without
+from kubelab.api.rest import STRATEGIC_PATCH, url
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+QUERY = "fieldManager=kubectl-client-side-apply&fieldValidation=Strict"
+AGENT = {"User-Agent": "kubectl"}
+# (method, path, body, headers) -> the answer's body; raises ApiError.
+Call = Callable[..., Any]
+
+
+def load(manifest: Any) -> list[Obj]:
+    """The objects of a path, of YAML text, of a dict or of a list of dicts.
+
+    Raises ApiError 400 for text that is no manifest, FileNotFoundError for a path that is none.
+    """
+    if isinstance(manifest, (list, tuple)):
+        return [obj for part in manifest for obj in load(part)]
+    try:
+        if isinstance(manifest, dict):
+            return manifests.unpack(manifest)
+        return list(_from_text(manifest))
+    except manifests.ManifestError as error:
+        raise errors.bad_request(str(error)) from None
+
+
+def _from_text(manifest: Any) -> Iterator[Obj]:
+    if isinstance(manifest, os.PathLike):
+        manifest = os.fspath(manifest)
+    elif not isinstance(manifest, str):
+        raise TypeError(
+            f"a manifest is a path, YAML text, a dict or a list of them, not a "
+            f"{type(manifest).__name__}"
+        )
+    if "\n" not in manifest and ":" not in manifest.replace(":\\", "").replace("://", ""):
+        if not os.path.exists(manifest):
+            raise FileNotFoundError(f'the path "{manifest}" does not exist')
+        with open(manifest, encoding="utf-8") as file:
+            manifest = file.read()
+    yield from manifests.load(manifest)
+
+
+def check_kind(obj: Obj) -> None:
+    """Refuses an object of a kind that is not served, before anything is sent."""
+    api_version, kind = obj.get("apiVersion", ""), obj.get("kind", "")
+    if kinds.find(api_version, kind) is None:
+        near = kinds.suggest(kind)
+        hint = f"; is {near} meant?" if near else ""
+        text = f'no matches for kind "{kind}" in version "{api_version}"{hint}'
+        raise errors.failure(404, text, "NotFound", {"kind": kind})
+
+
+def told(obj: Obj) -> tuple[str, Obj]:
+    """What the user does, in words and as detail of the event that begins it."""
+    detail: dict[str, Any] = {"kind": obj["kind"], "name": name_of(obj)}
+    text = f"apply {obj['kind']} {name_of(obj)}"
+    replicas = get(obj, "spec", "replicas")
+    if replicas is not None:
+        detail["replicas"] = replicas
+        text += f" with {replicas} replica{'' if replicas == 1 else 's'}"
+    return text, freeze(detail)
+
+
+def annotated(obj: Obj) -> Obj:
+    """The object with itself, as text, in the annotation that remembers it."""
+    plain = thaw(obj)
+    annotations = plain.setdefault("metadata", {}).setdefault("annotations", {})
+    annotations.pop(LAST_APPLIED, None)
+    text = json.dumps(plain, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return with_(obj, ("metadata", "annotations", LAST_APPLIED), text + "\n")  # type: ignore[no-any-return]
+
+
+def apply(call: Call, obj: Obj) -> Obj:
+    """Makes the cluster's object like `obj`; returns it as it then is. Raises ApiError."""
+    return outcome(call, obj)[0]
+
+
+def outcome(call: Call, obj: Obj) -> tuple[Obj, str]:
+    """As `apply`, with kubectl's word for it: created, configured, unchanged."""
+    kind = kinds.by_kind(obj["apiVersion"], obj["kind"])
+    namespace = namespace_of(obj) or "default"
+    if kind.namespaced and not namespace_of(obj):
+        obj = with_(obj, ("metadata", "namespace"), namespace)
+    wished = annotated(obj)
+    if not name_of(obj):
+        # Refused by the server in its own words (kubectl apply cannot use generateName).
+        return call("POST", f"{url(kind, namespace)}?{QUERY}", wished, AGENT), "created"
+    path = url(kind, namespace, name_of(obj))
+    try:
+        live = call("GET", path, None, AGENT)
+    except ApiError as error:
+        if error.code != 404 or error.reason != "NotFound":
+            raise
+        return call("POST", f"{url(kind, namespace)}?{QUERY}", wished, AGENT), "created"
+    before = get(live, "metadata", "annotations", LAST_APPLIED)
+    original = freeze(json.loads(before)) if before else Obj()
+    change = freeze(patch.three_way(original, wished, live, kind))
+    if not change or _is_nothing(change, live):
+        return live, "unchanged"
+    headers = {**AGENT, "Content-Type": STRATEGIC_PATCH}
+    changed = call("PATCH", f"{path}?{QUERY}", change, headers)
+    same = get(changed, "metadata", "resourceVersion") == get(live, "metadata", "resourceVersion")
+    return changed, "unchanged" if same else "configured"
+
+
+def _is_nothing(change: Obj, live: Obj) -> bool:
+    """Whether a patch says only what is so already."""
+    rest = without(change, ("metadata", "annotations", LAST_APPLIED))
+    rest = without(rest, ("metadata", "annotations")) if not get(rest, "metadata", "annotations") else rest
+    rest = without(rest, ("metadata",)) if not rest.get("metadata") else rest
+    same = get(change, "metadata", "annotations", LAST_APPLIED) in (
+        None,
+        get(live, "metadata", "annotations", LAST_APPLIED),
+    )
+    return not rest and same

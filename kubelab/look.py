@@ -1,0 +1,198 @@
+"""Looking at a cluster: the trace, why things happened, the past, and what runs inside.
+
+Nothing here changes an object; what sends packets or questions (`curl`, `dns`) does so as a process
+in a pod would. `Cluster` is made of this and of the calls in `cluster.py`.
+"""
+
+from __future__ import annotations
+
+import bisect
+from typing import TYPE_CHECKING, Any
+
+from kubelab.api.errors import not_found
+from kubelab.api.objects import get, name_of, namespace_of
+from kubelab.api.rest import kind_of
+from kubelab.apiserver import stored
+from kubelab.apiserver.moment import Moment
+from kubelab.network import inside
+from kubelab.sentences import sentence
+from kubelab.sim.kernel import Event, World
+from kubelab.sim.log import Log
+
+if TYPE_CHECKING:
+    from kubelab.scheduler.framework import Decision
+    from kubelab.sim.history import History
+
+
+class Look:
+    """The part of a `Cluster` that only looks."""
+
+    history: History
+    world: World
+
+    # What happened, and why.
+
+    @property
+    def trace(self) -> Log[Event]:
+        """All events so far, oldest first; `trace[n - 1]` has the id n."""
+        return self.world.trace
+
+    def event(self, event: int | Event) -> Event:
+        """The event with an id. Raises ValueError for one that there is not."""
+        if isinstance(event, Event):
+            return event
+        if not 1 <= event <= len(self.world.trace):
+            raise ValueError(f"there is no event {event}; the last one is {len(self.world.trace)}")
+        return self.world.trace[event - 1]
+
+    def why(self, what: int | str | Event) -> list[Event]:
+        """The chain of events that led to `what`, the first cause first.
+
+        `what` is an event, its id, or an object (`pod/web`, `pod/shop/web`): then the last event
+        that changed it.
+        """
+        event: Event | None = self._last_change(what) if isinstance(what, str) else self.event(what)
+        chain: list[Event] = []
+        while event is not None:
+            chain.append(event)
+            event = self.world.trace[event.cause - 1] if event.cause else None
+        return chain[::-1]
+
+    def _last_change(self, what: str) -> Event:
+        word, _, rest = what.partition("/")
+        if not rest:
+            raise ValueError(f"{what!r} names no object; write it as in 'pod/web'")
+        namespace, _, name = rest.rpartition("/")
+        kind = kind_of(word)
+        key = stored.path(kind, (namespace or "default") if kind.namespaced else "", name)
+        for revision, event_id in reversed(list(self._written())):
+            del revision
+            event = self.world.trace[event_id - 1]
+            if key in (event.detail.get("key"), *event.detail.get("keys", ())):
+                return event
+        raise not_found(kind, name)
+
+    def _written(self) -> Log[tuple[int, int]]:
+        return self._member().written  # type: ignore[no-any-return]
+
+    def tell(self, event: int | Event) -> str:
+        """One plain sentence about an event."""
+        return sentence(self.event(event))
+
+    # The past.
+
+    def _member(self) -> Any:
+        return self.world.components["etcd-1"]
+
+    def moment(self) -> Moment:
+        """The objects as they are in the store now, read without a request."""
+        return Moment(self._member().store)
+
+    def at(self, *, revision: int | None = None, event: int | Event | None = None) -> Moment:
+        """The cluster's objects as they were at a revision, or just after an event; read-only."""
+        if (revision is None) == (event is None):
+            raise ValueError("say either at(revision=…) or at(event=…)")
+        written = self._written()
+        if event is not None:
+            number = event.id if isinstance(event, Event) else event
+            if not 0 <= number <= len(self.world.trace):
+                raise ValueError(
+                    f"there is no event {number}; the last one is {len(self.world.trace)}"
+                )
+            count = bisect.bisect_right(written, number, key=lambda row: row[1])
+            revision = written[count - 1][0] if count else 1
+        assert revision is not None
+        store = self._member().store
+        if not 1 <= revision <= store.revision:
+            raise ValueError(f"there is no revision {revision}; the last one is {store.revision}")
+        if revision < store.compacted:
+            # The store has given up this part of its history; ours has not.
+            first = bisect.bisect_left(written, revision, key=lambda row: row[0])
+            past = self.history.replay(written[first][1])
+            store = past.world.components["etcd-1"].store  # type: ignore[attr-defined]
+        return Moment(store, revision)
+
+    # Inside the cluster.
+
+    def whereabouts(self, pod: str) -> tuple[str, str, str]:
+        """Namespace, name and node of a pod (`default/web`, or `web`). Raises ApiError, ValueError."""
+        namespace, _, name = pod.rpartition("/")
+        found = self.moment().get("Pod", name, namespace or "default")
+        node = get(found, "spec", "nodeName", default="")
+        if not node:
+            raise ValueError(f"pod {pod} is not on a node yet; run on until it is")
+        return namespace_of(found), name_of(found), node
+
+    @property
+    def scheduler(self) -> SchedulerLook:
+        """The scheduler's decisions."""
+        return SchedulerLook(self)
+
+    @property
+    def dns(self) -> inside.Names:
+        """Name resolution as a process in a pod does it."""
+        return inside.Names(self)
+
+    def curl(self, pod: str, url: str) -> Any:
+        """Requests a URL from inside a pod; an Exchange, also where nothing answered."""
+        return inside.curl(self, pod, url)
+
+    def connect(self, pod: str, address: str, port: int, protocol: str = "TCP") -> Any:
+        """Opens a connection (or sends a datagram) from inside a pod; an Exchange."""
+        return inside.connect(self, pod, address, port, protocol)
+
+    def kubectl(self, args: str | list[str]) -> str:
+        """What kubectl prints for these arguments. Raises KubectlError with its stderr."""
+        from kubelab.kubectl import commands
+
+        return commands.run(self, args)
+
+    def serve(self, port: int = 0, **options: Any) -> Any:
+        """Serves the API on loopback, in a thread; has `.url`, `.kubeconfig` and `.stop()`."""
+        from kubelab.serve import serve
+
+        return serve(self, port, **options)
+
+    def show(self) -> Any:
+        """The dashboard."""
+        from kubelab import views
+
+        return views.dashboard(self)
+
+
+class SchedulerLook:
+    """`c.scheduler`: what the scheduler decided, and one step of its work."""
+
+    def __init__(self, cluster: Any, name: str = "scheduler") -> None:
+        self._cluster = cluster
+        self._name = name
+
+    def _scheduler(self) -> Any:
+        return self._cluster.world.components[self._name]
+
+    def explain(self, pod: str) -> Decision:
+        """The last decision on a pod (`default/web`). Raises LookupError if there was none."""
+        key = pod if "/" in pod else f"default/{pod}"
+        decision = self._scheduler().explain(key)
+        if decision is None:
+            raise LookupError(f"the scheduler has not decided on pod {key}")
+        return decision  # type: ignore[no-any-return]
+
+    def decisions(self, pod: str) -> list[Decision]:
+        """The last decisions on a pod, oldest first."""
+        key = pod if "/" in pod else f"default/{pod}"
+        return list(self._scheduler().decisions.get(key, ()))
+
+    def schedule_one(self, timeout: float = 60) -> Decision | None:
+        """Runs until the scheduler has taken one more pod off the queue, and bound or refused it."""
+        scheduler = self._scheduler()
+        before = scheduler.attempts
+        cluster = self._cluster
+        found = cluster.run_until(lambda c: self._scheduler().attempts > before, timeout)
+        if not found:
+            return None
+        decision = self._scheduler().last
+        cluster.run_until(lambda c: self._scheduler().idle(), timeout)
+        return decision  # type: ignore[no-any-return]
+
+

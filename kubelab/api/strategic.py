@@ -73,9 +73,9 @@ def _merge_field(held: Any, value: Any, schema: Schema) -> Any:
             return _merge_map(Obj(), value, schema)
         return _bare(value)
     if isinstance(value, list):
-        if "merge" in strategy and (isinstance(held, list) or _has_maps(value)):
-            return _merge_list(held if isinstance(held, list) else Arr(), value, schema)
-        return Arr([_bare(item) for item in value])
+        if "merge" in strategy and isinstance(held, list):
+            return _merge_list(held, value, schema)
+        return _bare(value)
     return value
 
 
@@ -87,7 +87,10 @@ def _bare(value: Any) -> Any:
     """A part of a patch as it is stored where nothing was: without nulls and directives."""
     if isinstance(value, dict):
         return _bare_map(value)
-    return Arr([_bare(item) for item in value]) if isinstance(value, list) else value
+    if isinstance(value, list):
+        plain = [item for item in value if not (isinstance(item, dict) and DIRECTIVE in item)]
+        return Arr([_bare(item) for item in plain])
+    return value
 
 
 def _bare_map(value: dict[str, Any]) -> Obj:

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from kubelab.network import addresses, packet as packets
+from kubelab.network import addresses
+from kubelab.network import packet as packets
 from kubelab.network.fabric import FABRIC, Fabric
 from kubelab.network.nat import Tables
 from kubelab.network.packet import Connection, Packet
@@ -74,6 +75,7 @@ class Kernel(Component):
         self.node_ip = ""
         self.pod_cidr = ""
         self.gateway = ""
+        self.own: dict[str, None] = {}
         self.sandboxes: dict[str, str] = {}
         self.pods: dict[str, str] = {}
         self.last_offset = 1
@@ -96,7 +98,13 @@ class Kernel(Component):
         self.node_ip = node_ip
         self.pod_cidr = pod_cidr
         self.gateway = addresses.host(pod_cidr, 1) if pod_cidr else ""
+        self.own.update(dict.fromkeys(a for a in (node_ip, self.gateway) if a))
         self.send(FABRIC, "announce", self.name, node_ip, pod_cidr)
+
+    def add_address(self, address: str) -> None:
+        """One more address of the machine's own."""
+        self.own[address] = None
+        self.send(FABRIC, "announce", self.name, address, "")
 
     def attach(self, sandbox_id: str, host_network: bool = False, pod: str = "") -> str:
         """Gives a sandbox its address (the node's own with `host_network`); CNI ADD.
@@ -132,7 +140,7 @@ class Kernel(Component):
 
     def is_own(self, address: str) -> bool:
         """Whether an address is the machine's own (not a pod's)."""
-        return address == self.node_ip or address == self.gateway or address.startswith("127.")
+        return address in self.own or address.startswith("127.")
 
     # Sockets: what programs call.
 
@@ -153,12 +161,14 @@ class Kernel(Component):
         self.listeners.pop((ip, protocol, port), None)
 
     def listener(self, ip: str, protocol: str, port: int) -> Listener | None:
-        """Who listens there, if anybody."""
-        if self.is_own(ip):
-            ip = self.node_ip
-        return self.listeners.get((ip, protocol, port)) or self.listeners.get(
-            ("0.0.0.0", protocol, port)
-        )
+        """Who listens there, if anybody does and its process is alive."""
+        found = self.listeners.get((ip, protocol, port))
+        if found is None and self.is_own(ip):
+            found = self.listeners.get((self.node_ip, protocol, port))
+        if found is None:
+            return None
+        process = self.world.components.get(found.owner)
+        return found if process is not None and not process.stopped else None
 
     def open(
         self,
@@ -247,11 +257,11 @@ class Kernel(Component):
         if passed:
             self.note(rules=[[hop.chain, hop.rule, hop.before, hop.after] for hop in passed])
         if verdict == "REJECT":
-            self.note(verdict="rejected")
+            self.note(verdict="rejected", why=packet.hops[-1].reason())
             refusal = origin._replace(hops=packet.hops).answer("refused", None, "", self.node)
             self._process(refusal, local=True)
         elif verdict == "DROP":
-            self.note(verdict="dropped")
+            self.note(verdict="dropped", why=packet.hops[-1].reason())
         elif packet.destination in self.pods or self.is_own(packet.destination):
             self._deliver(packet)
         else:
@@ -285,7 +295,7 @@ class Kernel(Component):
         listener = self.listener(packet.destination, packet.protocol, packet.destination_port)
         ends = packet.ends()
         if listener is None:
-            why = f"port {packet.destination_port} is closed"
+            why = f"nobody listens on port {packet.destination_port}"
             closed = Hop(self.node, "endpoint", why, "", ends, ends)
             packet = packet._replace(hops=(*packet.hops, closed))
             self.note(verdict="refused", why=why)

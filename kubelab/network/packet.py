@@ -232,6 +232,15 @@ class Walk:
         return "" if verdict == "RETURN" else verdict
 
 
+VERDICTS = {
+    "rejected": "rejects at once",
+    "dropped": "drops in silence",
+    "refused": "hands back the refusal",
+    "lost": "loses",
+    "late": "throws away the answer",
+}
+
+
 def tell(event: Event) -> str:
     """The sentence of an event that a machine's kernel handled."""
     detail, node = event.detail, event.target.partition("/")[2] or event.target
@@ -251,19 +260,16 @@ def tell(event: Event) -> str:
     packet, verdict = detail["packet"], detail.get("verdict", "")
     rules = [row for row in detail.get("rules", ()) if row[2] != row[3] and row[0] != "answer"]
     changed = f" because {rules[-1][0]} rewrote {rules[-1][2]}" if rules else ""
+    why = detail.get("why", "")
+    because = f" because {why}" if why else changed
     if verdict == "forwarded":
         machine = detail["to"].partition("/")[2]
-        return f"{who} sends {packet} to {machine}{changed}."
+        word = "refuses" if why else "sends"
+        return f"{who} {word} {packet} to {machine}{because}."
     if verdict == "delivered":
         return f"{who} delivers {packet} to {detail['to']}{changed}."
     if verdict == "answered":
         return f"{who} hands the answer {packet} to the waiting client{changed}."
-    if verdict == "rejected":
-        return f"{who} rejects {packet} at once because the service has no endpoints."
-    if verdict == "dropped":
-        return f"{who} drops {packet} in silence because a rule says so."
-    why = detail.get("why", "nobody listens there")
-    if verdict in ("refused", "lost", "late"):
-        word = {"refused": "refuses", "lost": "loses", "late": "throws away"}[verdict]
-        return f"{who} {word} {packet} because {why}."
+    if verdict in VERDICTS:
+        return f"{who} {VERDICTS[verdict]} {packet}{because}."
     return f"{who} passes {packet} on{changed}."

@@ -52,6 +52,11 @@ class Hop(NamedTuple):
     number: int = 0
     of: int = 0
 
+    def reason(self) -> str:
+        """The comment of the rule (`default/web has no endpoints`), else what matched."""
+        _, quote, rest = self.rule.partition('"')
+        return rest.partition('"')[0] if quote else self.rule
+
 
 class Outcome(NamedTuple):
     """What became of a request that a local process sent with `Kernel.open`.

@@ -225,7 +225,7 @@ def _tell_sync(who: str, detail: Obj) -> str:
         return f"{who} writes no rules because {detail['skipped']}."
     changed = detail.get("changed", {})
     if detail.get("full"):
-        return f"{who} writes the rules of all {detail['services']} service ports for the first time."
+        return f"{who} writes the rules of all {detail['services']} service ports anew."
     if len(changed) == 1:
         name, ends = next(iter(changed.items()))
         was, now = len(ends["before"]), len(ends["after"])

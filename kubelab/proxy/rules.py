@@ -128,7 +128,10 @@ def near(endpoints: tuple[Endpoint, ...], node: str, zone: str) -> tuple[Endpoin
 # The same port has the same rules on every node, unless a policy looks at the node.
 @lru_cache(maxsize=16384)
 def rule_set(
-    port: ServicePort, near_endpoints: tuple[Endpoint, ...], endpoints: tuple[Endpoint, ...], cidr: str
+    port: ServicePort,
+    near_endpoints: tuple[Endpoint, ...],
+    endpoints: tuple[Endpoint, ...],
+    cidr: str,
 ) -> RuleSet:
     """All rules of a service port.
 

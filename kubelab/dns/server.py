@@ -1,0 +1,336 @@
+"""CoreDNS: the cluster's name server, a process in ordinary pods.
+
+It watches Services, EndpointSlices and Namespaces, and answers from its caches, without asking the
+API server. Names outside the cluster's zones it asks an upstream server for and remembers for a
+while. It answers on its pod's address only: when its pods are gone, nobody answers, whatever the
+API server knows.
+
+What must hold: until its caches are filled it is not ready and answers SERVFAIL; answers about the
+cluster's own zone are never remembered.
+
+In Kubernetes: CoreDNS with the plugins that kubeadm's Corefile names: errors, health, ready,
+kubernetes, prometheus, forward, cache, loop, reload, loadbalance. Left out: metrics, reload, loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from kubelab.api.objects import Obj, key_of
+from kubelab.client.client import Client
+from kubelab.client.informer import Informer
+from kubelab.dns import records, wire
+from kubelab.dns.records import Caches, Options, Reply
+from kubelab.network.kernel import Kernel
+from kubelab.network.payloads import Answer, HttpRequest, HttpResponse, Outcome
+from kubelab.sim.kernel import SECOND, Event, World
+
+DNS_PORT = 53
+HEALTH_PORT = 8080
+READY_PORT = 8181
+METRICS_PORT = 9153
+FORWARD_SECONDS = 2.0
+CACHE_SECONDS = 30
+CACHED = 10_000
+
+
+class Pending(NamedTuple):
+    """A question that waits for an upstream answer, and what is known of the outside so far."""
+
+    flow_id: int
+    protocol: str
+    query: wire.Query
+    known: tuple[tuple[tuple[str, str], tuple[Answer, ...]], ...]
+
+
+class Unknown(Exception):
+    """An outside name has to be looked up first."""
+
+    def __init__(self, name: str, type_: str) -> None:
+        super().__init__(name, type_)
+        self.name = name
+        self.type = type_
+
+
+class Slices:
+    """The informer of EndpointSlices, with an index by each endpoint's address besides."""
+
+    def __init__(self, informer: Informer) -> None:
+        self.informer = informer
+        self.addresses: dict[str, dict[str, None]] = {}
+        informer.index("service", records.by_service)
+
+    def get(self, key: str) -> Obj | None:
+        """The slice of a key."""
+        return self.informer.get(key)
+
+    def indexed(self, name: str, value: str) -> list[Obj]:
+        """The slices of a `service`, or with an `address`."""
+        if name != "address":
+            return self.informer.indexed(name, value)
+        return [self.informer.store[key] for key in self.addresses.get(value, ())]
+
+    def changed(self, old: Obj | None, new: Obj | None) -> None:
+        """Keeps the index by address."""
+        for address in records.by_endpoint_addresses(old) if old is not None else ():
+            keys = self.addresses.get(address)
+            if keys is not None:
+                keys.pop(key_of(old), None)
+                if not keys:
+                    del self.addresses[address]
+        for address in records.by_endpoint_addresses(new) if new is not None else ():
+            self.addresses.setdefault(address, {})[key_of(new)] = None
+
+
+class CoreDNS(Client):
+    """One CoreDNS process, `coredns/<pod name>`."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        node: str,
+        address: str,
+        servers: Sequence[str] = ("apiserver-1",),
+        options: Options = Options(),  # noqa: B008  (a NamedTuple, immutable)
+        upstreams: Sequence[str] = ("192.0.2.53",),
+    ) -> None:
+        user = "system:serviceaccount:kube-system:coredns"
+        super().__init__(name, servers=servers, agent="coredns", user=user)
+        self.node = node
+        self.address = address
+        self.options = options
+        self.upstreams = tuple(upstreams)
+        self.last_forward = 0
+
+    def start(self) -> None:
+        super().start()
+        self.pending: dict[int, Pending] = {}
+        self.cache: dict[tuple[str, str], tuple[int, str, tuple[Answer, ...]]] = {}
+        self.modified_seconds = self.now // SECOND
+        self.ready = False
+        services = self.inform("v1/Service").subscribe("on_change")
+        services.index("clusterIP", records.by_cluster_ip)
+        self.slices = Slices(self.inform("discovery.k8s.io/v1/EndpointSlice"))
+        self.slices.informer.subscribe("on_slice")
+        self.inform("v1/Namespace")
+        if self.options.pods == "verified":
+            self.inform("v1/Pod").index("address", by_pod_address)
+        kernel = self._kernel()
+        if kernel is None:
+            return
+        for protocol, port in (
+            ("UDP", DNS_PORT), ("TCP", DNS_PORT), ("TCP", HEALTH_PORT), ("TCP", READY_PORT),
+            ("TCP", METRICS_PORT),
+        ):  # fmt: skip
+            kernel.close(self.address, protocol, port)
+            kernel.listen(self.address, protocol, port, self.name, (protocol, port))
+
+    def _kernel(self) -> Kernel | None:
+        kernel = self.world.components.get(f"kernel/{self.node}")
+        return kernel if isinstance(kernel, Kernel) else None
+
+    def informed(self, informer: str) -> None:
+        """Ready when all caches are filled."""
+        if not self.ready and all(informer.synced for informer in self.informers.values()):
+            self.ready = True
+            self.note(ready=True)
+
+    def on_change(self, old: Obj | None, new: Obj | None) -> None:
+        """A service changed: so does the zone's serial."""
+        self.modified_seconds = self.now // SECOND
+
+    def on_slice(self, old: Obj | None, new: Obj | None) -> None:
+        """A slice changed."""
+        self.slices.changed(old, new)
+        self.modified_seconds = self.now // SECOND
+
+    # Requests.
+
+    def received(self, token: tuple[str, int], flow_id: int, payload: Any) -> None:
+        """A query, or a request for the health pages."""
+        protocol, port = token
+        kernel = self._kernel()
+        if kernel is None:
+            return
+        if port != DNS_PORT:
+            kernel.reply(flow_id, self._page(port, payload))
+            return
+        query = wire.read_query(payload) if isinstance(payload, bytes) else None
+        if query is None:
+            self.note(ignored="no query")
+            return
+        if query.error or query.class_ != "IN":
+            self.note(rcode=query.error or "REFUSED")
+            kernel.reply(flow_id, wire.response(query, query.error or "REFUSED"))
+            return
+        self.note(name=query.name, type=query.type, server=self.address)
+        self._work(Pending(flow_id, protocol, query, ()))
+
+    def _page(self, port: int, payload: Any) -> HttpResponse:
+        path = payload.path if isinstance(payload, HttpRequest) else ""
+        self.note(path=path)
+        if port == HEALTH_PORT and path == "/health":
+            return HttpResponse(200, "OK")
+        if port == READY_PORT and path == "/ready":
+            if self.ready:
+                return HttpResponse(200, "OK")
+            return HttpResponse(503, "kubernetes")
+        return HttpResponse(404, "404 page not found\n")
+
+    def answer(
+        self, query: wire.Query, known: dict[tuple[str, str], tuple[Answer, ...]] | None = None
+    ) -> Reply:
+        """The reply to a question from the caches; raises Unknown if upstream must be asked."""
+        informers = self.informers
+        caches = Caches(
+            informers["services"], self.slices, informers["namespaces"], informers.get("pods"),
+            self.address, self.modified_seconds,
+        )  # fmt: skip
+        given = known or {}
+
+        def upstream(name: str, type_: str) -> tuple[Answer, ...]:
+            rows = given.get((name, type_))
+            if rows is None:
+                raise Unknown(name, type_)
+            return rows
+
+        return records.answer(caches, self.options, query.name, query.type, upstream)
+
+    def _work(self, job: Pending) -> None:
+        if not self.ready:
+            self._finish(job, Reply("SERVFAIL"))
+            return
+        try:
+            reply = self.answer(job.query, dict(job.known))
+        except Unknown as unknown:
+            self._forward(job, unknown.name, unknown.type)
+            return
+        if not reply.passed_on:
+            self._finish(job, reply)
+            return
+        rows = dict(job.known).get((job.query.name, job.query.type))
+        if rows is None:
+            self._forward(job, job.query.name, job.query.type)
+        else:
+            self._finish(job, Reply("NOERROR", rows), authoritative=False)
+
+    def _finish(self, job: Pending, reply: Reply, *, authoritative: bool = True) -> None:
+        answers = reply.answers
+        if len(answers) > 1:
+            answers = self._balanced(answers)
+        limit = job.query.size if job.protocol == "UDP" else 65535
+        self.note(
+            name=job.query.name, type=job.query.type, rcode=reply.rcode, origin=reply.origin,
+            answers=[f"{row.type} {row.data}" for row in answers[:8]],
+        )  # fmt: skip
+        kernel = self._kernel()
+        if kernel is not None:
+            message = wire.response(
+                job.query, reply.rcode, answers, reply.authority, reply.additional,
+                authoritative=authoritative, limit=limit,
+            )  # fmt: skip
+            kernel.reply(job.flow_id, message)
+
+    def _balanced(self, answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
+        """Addresses in a drawn order, aliases before them, so that clients spread."""
+        first = [row for row in answers if row.type not in ("A", "AAAA")]
+        rest = [row for row in answers if row.type in ("A", "AAAA")]
+        return (*first, *self.chance.shuffled(rest))
+
+    # Outside names.
+
+    def _forward(self, job: Pending, name: str, type_: str) -> None:
+        cached = self.cache.get((name.lower(), type_))
+        if cached is not None and cached[0] > self.now:
+            self.note(cached=name)
+            self._known(job, name, type_, cached[1], cached[2])
+            return
+        kernel = self._kernel()
+        if kernel is None or not self.upstreams:
+            self._finish(job, Reply("SERVFAIL"))
+            return
+        self.last_forward += 1
+        self.pending[self.last_forward] = job
+        self.note(forwarded=name, upstream=self.upstreams[0])
+        question = wire.query(name, type_, self.chance.below(65536))
+        kernel.open(
+            self.address, self.upstreams[0], DNS_PORT, "UDP", question, self.name,
+            (self.last_forward, name, type_), FORWARD_SECONDS,
+        )  # fmt: skip
+
+    def answered(self, token: tuple[int, str, str], outcome: Outcome) -> None:
+        """The upstream server's answer, or that there is none."""
+        number, name, type_ = token
+        job = self.pending.pop(number, None)
+        if job is None:
+            return
+        message = wire.read_response(outcome.payload) if outcome.ok else None
+        if message is None or message.rcode not in ("NOERROR", "NXDOMAIN"):
+            self.note(upstream=outcome.error or "bad answer")
+            self._finish(job, Reply("SERVFAIL"))
+            return
+        ttl = min([CACHE_SECONDS, *(row.ttl for row in message.answers)])
+        if len(self.cache) >= CACHED:
+            del self.cache[next(iter(self.cache))]
+        expires = self.now + ttl * SECOND
+        self.cache[name.lower(), type_] = (expires, message.rcode, message.answers)
+        self._known(job, name, type_, message.rcode, message.answers)
+
+    def _known(
+        self, job: Pending, name: str, type_: str, rcode: str, rows: tuple[Answer, ...]
+    ) -> None:
+        """Goes on with a question now that an outside name is known."""
+        if name == job.query.name and type_ == job.query.type:
+            rows = tuple(row._replace(name=name) for row in rows)
+            self._finish(job, Reply(rcode, rows, origin="upstream"), authoritative=False)
+            return
+        self._work(job._replace(known=(*job.known, ((name, type_), rows))))
+
+    @staticmethod
+    def tell(event: Event) -> str:
+        detail, who = event.detail, event.target
+        if detail.get("forwarded"):
+            return f"{who} asks the server outside about {detail['forwarded']}"
+        if detail.get("rcode") and detail.get("name"):
+            return _tell_answer(who, detail)
+        if detail.get("path"):
+            return f"{who} answers a probe of {detail['path']}."
+        if event.verb == "start":
+            return f"{who} starts and lists services, endpoints and namespaces."
+        if detail.get("ready"):
+            return f"{who} is ready because all its caches are filled."
+        if event.verb == "watched" and detail.get("name"):
+            what = f"{detail['kind']} {detail['namespace']}/{detail['name']}"
+            return f"{who} hears that {what} was {detail['type'].lower()}."
+        return f"{who} handles {event.verb} from {event.actor}."
+
+
+def _tell_answer(who: str, detail: Obj) -> str:
+    question = f"{detail['type']} {detail['name'].rstrip('.')}"
+    if detail["rcode"] == "NXDOMAIN":
+        return f"{who} answers NXDOMAIN because there is no name {detail['name'].rstrip('.')}."
+    if detail["rcode"] != "NOERROR":
+        return f"{who} answers {detail['rcode']} to {question}."
+    rows = detail.get("answers", ())
+    if not rows:
+        return f"{who} finds no {question}, but the name exists."
+    more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+    origin = f" from {detail['origin']}" if detail.get("origin") else ""
+    return f"{who} answers {question} with {rows[0].partition(' ')[2]}{more}{origin}."
+
+
+def by_pod_address(pod: Obj) -> str:
+    """Index of pods: the address."""
+    return str((pod.get("status") or {}).get("podIP", ""))
+
+
+def run(
+    world: World, servers: Sequence[str], pod: str, address: str, node: str,
+    options: Options = Options(),  # noqa: B008  (a NamedTuple, immutable)
+) -> str:  # fmt: skip
+    """Starts a CoreDNS process for a pod's container; returns the component's name."""
+    name = f"coredns/{pod}"
+    world.add(CoreDNS(name, node=node, address=address, servers=servers, options=options))
+    return name

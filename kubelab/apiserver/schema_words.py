@@ -215,7 +215,7 @@ def parse_time(text: str) -> datetime | None:
         offset = -offset if found[8] == "-" else offset
     try:
         moment = datetime(
-            *(int(part) for part in found.groups()[:6]),  # type: ignore[arg-type]
+            *map(int, found.groups()[:6]),  # type: ignore[arg-type,call-arg,misc]
             int((found[7] or "0").ljust(9, "0")[:6]),
             tzinfo=timezone.utc,
         )

@@ -5,7 +5,7 @@ set it has its default. Parts that need nothing are shared with the object given
 is complete already comes back as it is. The groups of kinds have a file each; `filling.py` has the
 verbs in which they are written.
 
-What must hold: a default depends on the object alone. What depends on the moment, on other objects or
+What must hold: a default depends on the object alone. What depends on the moment, on others or
 on earlier versions is not filled in here but by the strategy, by admission or by the allocator of
 addresses: uid, creationTimestamp, generation, clusterIP, node ports, IP families, the service
 account and its token volume, tolerations, priority, the selector of a Job, finalizers of volumes, a
@@ -29,14 +29,7 @@ DEFAULTS: dict[tuple[str, str], Callable[[Obj], Obj]] = {
     **defaults_policies.DEFAULTS,
 }
 
-_NODE_INFO = {
-    name: ""
-    for name in (
-        "machineID", "systemUUID", "bootID", "kernelVersion", "osImage",
-        "containerRuntimeVersion", "kubeletVersion", "kubeProxyVersion", "operatingSystem",
-        "architecture",
-    )
-}  # fmt: skip
+_NODE_INFO = dict.fromkeys(("machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion", "kubeProxyVersion", "operatingSystem", "architecture"), "")  # fmt: skip
 # The fields that a status has even while nobody has written one.
 _EMPTY: dict[tuple[str, str], dict[str, object]] = {
     ("", "Namespace"): {},

@@ -42,7 +42,7 @@ def _service_spec(spec: Any) -> Any:
     spec = each(spec, "ports", _service_port)
     kind = spec["type"]
     outside = kind in ("NodePort", "LoadBalancer")
-    if outside or kind == "ClusterIP" and spec.get("externalIPs"):
+    if outside or (kind == "ClusterIP" and spec.get("externalIPs")):
         spec = filled(spec, Obj({"externalTrafficPolicy": "Cluster"}))
     if kind == "LoadBalancer":
         spec = filled(spec, Obj({"allocateLoadBalancerNodePorts": True}))

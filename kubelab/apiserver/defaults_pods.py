@@ -89,7 +89,7 @@ def _pod_level(spec: Any) -> Any:
             for container in spec.get("containers") or ()
             if name in (container["resources"].get("requests") or EMPTY)
         ]
-        if name in requests or not given and name not in limits:
+        if name in requests or (not given and name not in limits):
             continue
         family = quantity.BINARY if name == "memory" else quantity.DECIMAL
         together = sum(given, Fraction(0))
@@ -139,7 +139,7 @@ def pull_policy(image: str) -> str:
     """Always where the image has no tag or the tag `latest`, and no digest."""
     name, _, digest = image.partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
-    return "Always" if tag == "latest" or not tag and not digest else "IfNotPresent"
+    return "Always" if tag == "latest" or (not tag and not digest) else "IfNotPresent"
 
 
 def _env(variable: Any) -> Any:
@@ -171,7 +171,7 @@ def volume(obj: Any) -> Any:
         return put(obj, "emptyDir", EMPTY)
     for source, defaults in SOURCES.items():
         if source in obj:
-            obj = within(obj, source, lambda held, fill=defaults: filled(held, fill))
+            obj = put(obj, source, filled(obj[source], defaults))
     obj = within(obj, "downwardAPI", lambda held: each(filled(held, MODE), "items", _reference))
     obj = within(obj, "projected", _projected)
     if get_reference := (obj.get("image") or EMPTY).get("reference"):

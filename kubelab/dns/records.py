@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from kubelab.api.objects import Obj, get, key_of, labels_of, name_of, namespace_of
 from kubelab.network.addresses import is_address
@@ -252,7 +252,7 @@ class Question:
         """The ready endpoints of a service, once for each port that fits."""
         out: list[Found] = []
         for slice_ in self.caches.slices.indexed("service", key):
-            ports = slice_.get("ports") or ({"name": "", "port": -1},)
+            ports: Any = slice_.get("ports") or ({"name": "", "port": -1},)
             for entry in ready_endpoints(slice_):
                 label = self._label(entry)
                 if endpoint and endpoint != label:

@@ -1,0 +1,264 @@
+"""The resolver of a node's pods: what glibc does when a program looks a name up.
+
+It reads the pod's resolv.conf: which servers to ask, which endings to try, how long to wait.
+Every full name is a query on its own; the first with an answer ends the search. NXDOMAIN and
+NODATA go on to the next ending; a server that does not answer in time is asked again, then the
+next one; a search that meets no server at all ends at once.
+
+The type `A+AAAA` asks for both at each full name, as getaddrinfo does; any other type is asked
+for alone. The option `musl:1` of a resolv.conf chooses the rules of musl (Alpine) instead.
+
+In Kubernetes: not a part of it; glibc 2.36's resolv/res_query.c and res_send.c, in each
+container. Left out: the option `rotate`, caches (nscd), `single-request`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from kubelab.api.objects import Obj, get
+from kubelab.dns import wire
+from kubelab.network import resolvconf
+from kubelab.network.addresses import is_address
+from kubelab.network.kernel import Kernel
+from kubelab.network.payloads import Answer, Outcome, Resolution, Step
+from kubelab.sim.kernel import Component, Event
+
+BOTH = "A+AAAA"
+PORT = 53
+
+
+class Job(NamedTuple):
+    """A name being looked up: which full name and which server it has come to.
+
+    `open` are the types still to be answered at this full name, `got` the steps of those that are;
+    `steps` are those of earlier full names; `retry` counts the servers asked at this one.
+    """
+
+    reply_to: str
+    token: Any
+    source: str
+    conf: Obj
+    name: str
+    types: tuple[str, ...]
+    candidates: tuple[str, ...]
+    place: int = 0
+    retry: int = 0
+    open: tuple[str, ...] = ()
+    got: tuple[Step, ...] = ()
+    steps: tuple[Step, ...] = ()
+    saved: str = ""
+
+
+class Resolver(Component):
+    """The resolver of a machine's pods, `resolver/<node>`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.node = name.partition("/")[2]
+        # Never set back, so that a late answer fits no newer question.
+        self.last_job = 0
+        self.jobs: dict[int, Job] = {}
+
+    def start(self) -> None:
+        self.jobs = {}
+
+    def _kernel(self) -> Kernel | None:
+        kernel = self.world.components.get(f"kernel/{self.node}")
+        return kernel if isinstance(kernel, Kernel) and not kernel.stopped else None
+
+    # A question from a program.
+
+    def lookup(
+        self, reply_to: str, token: Any, source_ip: str, resolv_conf: Obj, name: str, type_: str
+    ) -> None:
+        """Looks a name up for a program in a pod; it gets `resolved(token, Resolution)`."""
+        self.note(name=name, type=type_, source=source_ip)
+        types = ("A", "AAAA") if type_ == BOTH else (type_,)
+        local = _from_hosts(resolv_conf, name, types)
+        if local or (type_ == BOTH and is_address(name)):
+            rows = local or (Answer(name, 0, "AAAA" if ":" in name else "A", name),)
+            self.note(found="hosts file" if local else "address")
+            self.send(reply_to, "resolved", token, Resolution(name, type_, "NOERROR", rows))
+            return
+        candidates = search(resolv_conf, name)
+        servers = tuple(get(resolv_conf, "nameservers", default=()))
+        self.note(candidates=list(candidates), servers=list(servers))
+        if not servers or not all(_sendable(candidate) for candidate in candidates[:1]):
+            rcode = "TIMEOUT" if not servers else "FORMERR"
+            self.send(reply_to, "resolved", token, Resolution(name, type_, rcode))
+            return
+        self.last_job += 1
+        job = Job(reply_to, token, source_ip, resolv_conf, name, types, candidates)
+        self._ask(self.last_job, job)
+
+    def _ask(self, number: int, job: Job) -> None:
+        """Sends the queries for the full name that the job has come to."""
+        self.jobs[number] = job = job._replace(open=job.types, got=())
+        for type_ in job.types:
+            self._query(number, job, type_, "UDP")
+
+    def _query(self, number: int, job: Job, type_: str, protocol: str) -> None:
+        kernel = self._kernel()
+        server = self._server(job)
+        full = job.candidates[job.place]
+        token = (number, job.place, job.retry, type_, protocol)
+        if kernel is None:
+            self.answered(token, Outcome(False, None, "refused"))
+            return
+        timeout = float(resolvconf.option(job.conf, "timeout", 5))
+        question = wire.query(full, type_, self.chance.below(65536))
+        kernel.open(job.source, server, PORT, protocol, question, self.name, token, timeout)
+
+    def _server(self, job: Job) -> str:
+        servers = job.conf["nameservers"]
+        return str(servers[job.retry % len(servers)])
+
+    # An answer from a server.
+
+    def answered(self, token: tuple[int, int, int, str, str], outcome: Outcome) -> None:
+        """One query has its answer, or none in time."""
+        number, place, retry, type_, protocol = token
+        job = self.jobs.get(number)
+        if job is None or (job.place, job.retry) != (place, retry) or type_ not in job.open:
+            self.note(late=True)
+            return
+        full = job.candidates[job.place]
+        step = Step(full, type_, outcome.error.upper(), self._server(job), (), outcome.hops)
+        if outcome.ok:
+            message = wire.read_response(outcome.payload)
+            if message is None:
+                step = step._replace(rcode="SERVFAIL", origin=outcome.pod)
+            elif message.truncated and protocol == "UDP":
+                self.note(name=full, type=type_, truncated=True)
+                self._query(number, job, type_, "TCP")
+                return
+            else:
+                step = step._replace(
+                    rcode=message.rcode, answers=message.answers, origin=outcome.pod
+                )
+        self.note(
+            name=full, type=type_, rcode=step.rcode, server=step.server, origin=step.origin,
+            answers=[f"{row.type} {row.data}" for row in step.answers[:8]],
+        )  # fmt: skip
+        left = tuple(other for other in job.open if other != type_)
+        job = job._replace(open=left, got=(*job.got, step))
+        self.jobs[number] = job
+        if not left:
+            self._judge(number, job)
+
+    def _judge(self, number: int, job: Job) -> None:
+        """All types of this full name are answered: go on, ask again, or end."""
+        got = tuple(step for type_ in job.types for step in job.got if step.type == type_)
+        rcodes = [step.rcode for step in got]
+        tries = len(job.conf["nameservers"]) * resolvconf.option(job.conf, "attempts", 2)
+        answers = tuple(row for step in got for row in step.answers)
+        job = job._replace(steps=(*job.steps, *got))
+        if answers:
+            self._end(number, job, "NOERROR", answers)
+        elif all(code in ("NOERROR", "NXDOMAIN") for code in rcodes):
+            self._next(number, job, "NOERROR" if "NOERROR" in rcodes else "NXDOMAIN")
+        elif job.retry + 1 < tries:
+            self.note(again=self._server(job._replace(retry=job.retry + 1)))
+            self._ask(number, job._replace(retry=job.retry + 1))
+        elif "SERVFAIL" in rcodes:
+            self._next(number, job, "SERVFAIL")
+        elif "TIMEOUT" in rcodes:
+            # No more endings; but the name as it is, if it was not tried yet.
+            self._skip(number, job)
+        else:
+            self._end(number, job, rcodes[0])
+
+    def _next(self, number: int, job: Job, rcode: str) -> None:
+        """On to the next full name; with none left the search has failed."""
+        as_is_first = len(job.candidates) > 1 and job.candidates[0] == f"{job.name}."
+        saved = job.saved
+        if job.place == 0 and as_is_first:
+            # The verdict on the name as it was given counts, whatever the endings say later.
+            saved = f"={rcode}"
+        elif not saved.startswith("="):
+            rank = ("", "NXDOMAIN", "SERVFAIL", "NOERROR")
+            saved = max(saved, rcode, key=rank.index)
+        stop = resolvconf.option(job.conf, "musl", 0) and (as_is_first or rcode == "NOERROR")
+        if job.place + 1 < len(job.candidates) and not stop:
+            self.note(next=job.candidates[job.place + 1])
+            self._ask(number, job._replace(place=job.place + 1, retry=0, saved=saved))
+        else:
+            self._end(number, job, saved.lstrip("="))
+
+    def _skip(self, number: int, job: Job) -> None:
+        as_is = f"{job.name}."
+        last = len(job.candidates) - 1
+        if job.place < last and job.candidates[last] == as_is:
+            self.note(next=as_is)
+            self._ask(number, job._replace(place=last, retry=0, saved="SERVFAIL"))
+        else:
+            self._end(number, job, "TIMEOUT")
+
+    def _end(self, number: int, job: Job, rcode: str, answers: tuple[Answer, ...] = ()) -> None:
+        del self.jobs[number]
+        type_ = BOTH if len(job.types) > 1 else job.types[0]
+        self.note(result=rcode, questions=len(job.steps), asked=job.name)
+        done = Resolution(job.name, type_, rcode, answers, job.steps)
+        self.send(job.reply_to, "resolved", job.token, done)
+
+    @staticmethod
+    def tell(event: Event) -> str:
+        detail, who = event.detail, "Resolver"
+        if event.verb == "lookup":
+            name = detail.get("name", "")
+            if detail.get("found"):
+                return f"{who} finds {name} in the pod's {detail['found']} and asks nobody."
+            first = (detail.get("candidates") or [name])[0].rstrip(".")
+            return f"{who} tries {first} first because of the pod's resolv.conf."
+        if event.verb == "answered" and detail.get("rcode"):
+            return _tell_answered(who, detail)
+        if event.verb == "start":
+            return f"{who} of {event.target.partition('/')[2]} is there."
+        return f"{who} ignores an answer that comes too late."
+
+
+def _tell_answered(who: str, detail: Obj) -> str:
+    name, rcode = detail["name"].rstrip("."), detail["rcode"]
+    if detail.get("next"):
+        following = detail["next"].rstrip(".")
+        return f"{who} tries {following} next because the last answer for {name} was {rcode}."
+    if detail.get("again"):
+        return f"{who} asks {detail['again']} again because the answer for {name} was {rcode}."
+    if detail.get("result") == "NOERROR" and detail.get("answers"):
+        data = detail["answers"][0].partition(" ")[2]
+        return f"{who} is done because {name} has the answer {data}."
+    if detail.get("result"):
+        return f"{who} gives up on {detail['asked']} because the last answer was {rcode}."
+    return f"{who} waits for the other type because {detail['type']} {name} gave {rcode}."
+
+
+def search(conf: Obj, name: str) -> tuple[str, ...]:
+    """The full names to try, by glibc's rules or, with the option `musl:1`, by musl's."""
+    found = resolvconf.candidates(conf, name)
+    if resolvconf.option(conf, "musl", 0) and found[0] == f"{name}.":
+        return found[:1]
+    return found
+
+
+def _sendable(name: str) -> bool:
+    """Whether a name can be put into a query at all."""
+    try:
+        wire.query(name, "A", 0)
+    except ValueError:
+        return False
+    return True
+
+
+def _from_hosts(conf: Obj, name: str, types: tuple[str, ...]) -> tuple[Answer, ...]:
+    """What the pod's /etc/hosts says; only address lookups of programs read that file."""
+    if len(types) < 2:
+        return ()
+    wanted = name.rstrip(".").lower()
+    rows: list[Answer] = []
+    for entry in get(conf, "hosts", default=()):
+        if wanted in (host.lower() for host in entry.get("hostnames", ())):
+            rows.append(Answer(name, 0, "AAAA" if ":" in entry["ip"] else "A", entry["ip"]))
+    if not rows and wanted == "localhost":
+        rows.append(Answer(name, 0, "A", "127.0.0.1"))
+    return tuple(rows)

@@ -102,7 +102,7 @@ class Tools(Component):
             return
         host = parts.hostname or ""
         if parts.scheme not in ("http", "https"):
-            text = f"curl: (1) Protocol \"{parts.scheme}\" not supported"
+            text = f'curl: (1) Protocol "{parts.scheme}" not supported'
             self._fail(reply_to, token, text)
             return
         if not host:

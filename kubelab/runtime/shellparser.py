@@ -1,0 +1,411 @@
+"""The text of a shell script, made into a list of instructions.
+
+A script is compiled, not walked as a tree: so the state of a running one is a number (which
+instruction comes next) and a few dicts, and a script that sleeps can be copied and goes on. An
+instruction is a tuple, its first item the name. Understood are lists (`;`, `&&`, `||`, newline,
+`&`), pipes, `if`, `while`, `until`, `for`, groups, `!`, redirections of output, quotes, `$NAME`,
+`${NAME:-word}`, `$?`, `$((sum))` and `$(command)`.
+
+In Kubernetes: no counterpart; there, an image brings a real shell. Left out: functions, `case`,
+jobs, here documents, patterns.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+Instruction = tuple[Any, ...]
+
+_OPERATORS = ("&&", "||", ";;", ";", "&", "|", "(", ")", "\n")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+_REDIRECT = re.compile(r"(\d?|&)(>>|>|<)(&\d)?")
+_ENDS = ("then", "do", "done", "fi", "else", "elif", "}", ")")
+
+
+class SyntaxProblem(ValueError):
+    """Raised for a script that cannot be read; the message is the shell's."""
+
+
+class Part(NamedTuple):
+    """A piece of a word: `kind` is text, variable, output (of a command) or sum."""
+
+    kind: str
+    text: str
+    quoted: bool = False
+    default: str = ""
+
+
+Word = tuple[Part, ...]
+
+
+class Token(NamedTuple):
+    """A word, an operator or a redirection (`text` then is `1>`, `2>&1`, `1>>`)."""
+
+    kind: str
+    text: str
+    word: Word = ()
+
+
+class Lexer:
+    """Cuts the text into tokens; the scripts of `$(…)` are kept as text for the compiler."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def tokens(self) -> list[Token]:
+        """All tokens."""
+        found: list[Token] = []
+        text = self.text
+        while self.at < len(text):
+            rest = text[self.at]
+            if rest in " \t\r":
+                self.at += 1
+            elif text.startswith("\\\n", self.at):
+                self.at += 2
+            elif rest == "#":
+                end = text.find("\n", self.at)
+                self.at = len(text) if end < 0 else end
+            elif redirect := _REDIRECT.match(text, self.at):
+                self.at = redirect.end()
+                found.append(Token("redirect", redirect.group()))
+            elif operator := next((o for o in _OPERATORS if text.startswith(o, self.at)), ""):
+                self.at += len(operator)
+                found.append(Token("operator", operator))
+            else:
+                found.append(self.word())
+        return found
+
+    def word(self) -> Token:
+        """One word with its quotes and expansions."""
+        start, parts = self.at, []
+        text = self.text
+        while self.at < len(text) and text[self.at] not in " \t\r\n;&|()<>":
+            char = text[self.at]
+            if char == "'":
+                end = self._find("'", self.at + 1)
+                parts.append(Part("text", text[self.at + 1 : end], True))
+                self.at = end + 1
+            elif char == '"':
+                self.at += 1
+                parts.append(Part("text", "", True))
+                while self.at < len(text) and text[self.at] != '"':
+                    parts.append(self._piece(quoted=True))
+                if self.at >= len(text):
+                    raise SyntaxProblem("syntax error: unterminated quoted string")
+                self.at += 1
+            else:
+                parts.append(self._piece(quoted=False))
+        if self.at == start:
+            raise SyntaxProblem(f'syntax error: unexpected "{text[start]}"')
+        return Token("word", text[start : self.at], tuple(parts))
+
+    def _find(self, what: str, start: int) -> int:
+        end = self.text.find(what, start)
+        if end < 0:
+            raise SyntaxProblem("syntax error: unterminated quoted string")
+        return end
+
+    def _piece(self, *, quoted: bool) -> Part:
+        """Text up to the next thing that means something, or that thing."""
+        text, start = self.text, self.at
+        char = text[start]
+        if char == "\\" and start + 1 < len(text):
+            self.at += 2
+            keep = quoted and text[start + 1] not in '"\\$`'
+            return Part("text", text[start : start + 2] if keep else text[start + 1], True)
+        if char == "`":
+            end = self._find("`", start + 1)
+            self.at = end + 1
+            return Part("output", text[start + 1 : end], quoted)
+        if char == "$":
+            return self._dollar(quoted)
+        stops = '"\\$`' if quoted else " \t\r\n;&|()<>'\"\\$`"
+        while self.at < len(text) and text[self.at] not in stops:
+            self.at += 1
+        return Part("text", text[start : self.at], quoted)
+
+    def _dollar(self, quoted: bool) -> Part:
+        text, start = self.text, self.at
+        if text.startswith("$((", start):
+            end = self._find("))", start)
+            self.at = end + 2
+            return Part("sum", text[start + 3 : end], quoted)
+        if text.startswith("$(", start):
+            self.at = self._closing(start + 2)
+            return Part("output", text[start + 2 : self.at - 1], quoted)
+        if text.startswith("${", start):
+            end = self._find("}", start)
+            self.at = end + 1
+            name, _, default = text[start + 2 : end].partition(":-")
+            return Part("variable", name, quoted, default)
+        if name := _NAME.match(text, start + 1):
+            self.at = name.end()
+            return Part("variable", name.group(), quoted)
+        if text[start + 1 : start + 2] in tuple("?$#@*0123456789"):
+            self.at += 2
+            return Part("variable", text[start + 1], quoted)
+        self.at += 1
+        return Part("text", "$", True)
+
+    def _closing(self, start: int) -> int:
+        """The place after the bracket that closes one opened before `start`."""
+        depth, quote = 1, ""
+        for place in range(start, len(self.text)):
+            char = self.text[place]
+            if quote:
+                quote = "" if char == quote else quote
+            elif char in "'\"":
+                quote = char
+            else:
+                depth += (char == "(") - (char == ")")
+                if not depth:
+                    return place + 1
+        raise SyntaxProblem("syntax error: unexpected end of file")
+
+
+class Compiler:
+    """Reads tokens, writes instructions."""
+
+    def __init__(self, text: str, code: list[Instruction] | None = None) -> None:
+        self.tokens = Lexer(text).tokens()
+        self.at = 0
+        self.code: list[Instruction] = [] if code is None else code
+        self.loops: list[tuple[int, list[int]]] = []
+        # Within a condition a failing command does not end a script with `set -e`.
+        self.tested = 0
+
+    # Tokens.
+
+    def peek(self) -> str:
+        """The next token's text, or the empty string at the end."""
+        return self.tokens[self.at].text if self.at < len(self.tokens) else ""
+
+    def take(self, expected: str = "") -> Token:
+        """The next token, which must be the expected one."""
+        if self.at >= len(self.tokens):
+            raise SyntaxProblem(f'syntax error: unexpected end of file (expecting "{expected}")')
+        token = self.tokens[self.at]
+        if expected and token.text != expected:
+            shown = "newline" if token.text == "\n" else f'"{token.text}"'
+            raise SyntaxProblem(f'syntax error: unexpected {shown} (expecting "{expected}")')
+        self.at += 1
+        return token
+
+    def skip(self) -> None:
+        """Skips ends of lines and statements."""
+        while self.peek() in ("\n", ";", "&") and self.at < len(self.tokens):
+            self.at += 1
+
+    # Code.
+
+    def emit(self, *instruction: Any) -> int:
+        """Writes an instruction; returns its place."""
+        self.code.append(instruction)
+        return len(self.code) - 1
+
+    def aim(self, place: int) -> None:
+        """Lets the jump at `place` go to here."""
+        name, _, *rest = self.code[place]
+        self.code[place] = (name, len(self.code), *rest)
+
+    # Grammar.
+
+    def script(self) -> None:
+        """A whole script."""
+        self.block()
+        if self.at < len(self.tokens):
+            raise SyntaxProblem(f'syntax error: unexpected "{self.peek()}"')
+
+    def block(self) -> None:
+        """Statements up to a word that ends them."""
+        self.skip()
+        while self.at < len(self.tokens) and self.peek() not in _ENDS:
+            self.statement()
+            self.skip()
+
+    def statement(self) -> None:
+        """Pipelines joined by && and ||; a jump leaves out the one that is not to run."""
+        self.pipeline()
+        while self.peek() in ("&&", "||"):
+            place = self.emit("fail" if self.take().text == "&&" else "ok", 0)
+            while self.peek() == "\n":
+                self.take()
+            self.pipeline()
+            self.aim(place)
+
+    def pipeline(self) -> None:
+        """Commands joined by |, each given the output of the one before."""
+        negated = self.peek() == "!"
+        if negated:
+            self.take()
+        start = len(self.code)
+        self.command()
+        while self.peek() == "|":
+            self.take()
+            self.code.insert(start, ("capture",))
+            self._shift(start)
+            self.emit("pipe")
+            start = len(self.code)
+            self.command()
+        if negated:
+            self.emit("not")
+        elif not self.tested and self.peek() not in ("&&", "||"):
+            self.emit("errexit")
+
+    def _shift(self, start: int) -> None:
+        """An instruction was put in at `start`: jumps to places behind it move."""
+        for place in range(start + 1, len(self.code)):
+            name, *rest = self.code[place]
+            if name in ("jump", "fail", "ok", "next") and rest[0] >= start:
+                self.code[place] = (name, rest[0] + 1, *rest[1:])
+
+    def command(self) -> None:
+        """A simple command or a compound one."""
+        word = self.peek()
+        if word == "if":
+            self.take()
+            self.conditional()
+        elif word in ("while", "until"):
+            self.loop(self.take().text)
+        elif word == "for":
+            self.iteration()
+        elif word in ("{", "("):
+            self.take()
+            self.block()
+            self.take("}" if word == "{" else ")")
+            self.redirects()
+        elif word in ("break", "continue"):
+            self.take()
+            if self.loops:
+                top, exits = self.loops[-1]
+                place = self.emit("jump", top)
+                if word == "break":
+                    exits.append(place)
+        else:
+            self.simple()
+
+    def condition(self, end: str) -> None:
+        """A block whose failure is no failure of the script."""
+        self.tested += 1
+        self.block()
+        self.tested -= 1
+        self.take(end)
+
+    def conditional(self) -> None:
+        """if, elif, else, fi."""
+        self.condition("then")
+        place = self.emit("fail", 0)
+        self.block()
+        done = self.emit("jump", 0)
+        self.aim(place)
+        if self.peek() == "elif":
+            self.take()
+            self.conditional()
+        else:
+            if self.peek() == "else":
+                self.take()
+                self.block()
+            else:
+                self.emit("status", 0)
+            self.take("fi")
+        self.aim(done)
+
+    def loop(self, kind: str) -> None:
+        """while and until."""
+        top = self.emit("loop", len(self.code))
+        self.condition("do")
+        always = len(self.code) == top + 2 and self.code[-1][0] == "run" and _is_true(self.code[-1])
+        self.code[top] = ("loop", top, always and kind == "while")
+        exits = [self.emit("fail" if kind == "while" else "ok", 0)]
+        self.body(top, exits)
+        self.emit("status", 0)
+
+    def iteration(self) -> None:
+        """for NAME in WORDS."""
+        self.take("for")
+        name = self.take().text
+        words: list[Word] = []
+        if self.peek() == "in":
+            self.take()
+            while self.peek() not in (";", "\n"):
+                words.append(self.expand(self.take().word))
+        self.skip()
+        self.take("do")
+        slot = len(self.code)
+        self.emit("for", slot, tuple(words))
+        top = self.emit("next", 0, slot, name)
+        self.body(top, [top])
+
+    def body(self, top: int, exits: list[int]) -> None:
+        """The body of a loop, and the way back."""
+        self.loops.append((top, exits))
+        self.block()
+        self.loops.pop()
+        self.take("done")
+        self.emit("jump", top)
+        for place in exits:
+            self.aim(place)
+
+    def simple(self) -> None:
+        """Assignments, words and redirections."""
+        assigned: list[tuple[str, Word]] = []
+        words: list[Word] = []
+        redirects: list[tuple[str, Word]] = []
+        while self.at < len(self.tokens):
+            token = self.tokens[self.at]
+            if token.kind == "operator":
+                break
+            self.at += 1
+            if token.kind == "redirect":
+                target = () if "&" in token.text[1:] else self.expand(self.take().word)
+                redirects.append((token.text, target))
+            elif not words and (found := _ASSIGNMENT.match(token.text)):
+                head = Part("text", token.word[0].text[found.end() :])
+                assigned.append((found[1], self.expand((head, *token.word[1:]))))
+            else:
+                words.append(self.expand(token.word))
+        if not words and not assigned and not redirects:
+            shown = self.peek() if self.peek() != "\n" else "newline"
+            raise SyntaxProblem(f'syntax error: unexpected "{shown or "end of file"}"')
+        self.emit("run", tuple(words), tuple(redirects), tuple(assigned))
+
+    def redirects(self) -> None:
+        """Redirections behind a group are read over."""
+        while self.at < len(self.tokens) and self.tokens[self.at].kind == "redirect":
+            if "&" not in self.take().text[1:]:
+                self.take()
+
+    def expand(self, word: Word) -> Word:
+        """The word with the output of each of its commands put into a slot before."""
+        parts: list[Part] = []
+        for part in word:
+            if part.kind == "output":
+                slot = str(len(self.code))
+                self.emit("capture")
+                inner = Compiler(part.text, self.code)
+                inner.tested = 1
+                inner.script()
+                self.emit("captured", slot)
+                part = part._replace(text=slot)
+            parts.append(part)
+        return tuple(parts)
+
+
+def _is_true(instruction: Instruction) -> bool:
+    words = instruction[1]
+    return len(words) == 1 and "".join(part.text for part in words[0]) in ("true", ":")
+
+
+def compile_script(text: str) -> tuple[Instruction, ...]:
+    """The instructions of a script. Raises SyntaxProblem."""
+    compiler = Compiler(text)
+    compiler.script()
+    return tuple(compiler.code)
+
+
+def compile_command(argv: tuple[str, ...]) -> tuple[Instruction, ...]:
+    """The instructions of a single command, whose words are taken as they are."""
+    return (("run", tuple((Part("text", word, True),) for word in argv), (), ()),)

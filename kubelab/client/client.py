@@ -1,8 +1,9 @@
 """A component that talks to the API server by request and answer.
 
 A component never waits: a request names the method that gets the answer (`reply`), with what else
-that method needs to know (`context`). Of several API servers one is used until it no longer answers;
-then the request goes to the next. Where none answers, the reply gets a 503 of our own making.
+that method needs to know (`context`). Of several API servers one is used until it no longer
+answers; then the request goes to the next. Where none answers, the reply gets a 503 of our own
+making.
 
 In Kubernetes: k8s.io/client-go/rest. Left out: rate limits of the client's own, HTTP/2.
 """
@@ -36,7 +37,12 @@ class Client(Component):
     """
 
     def __init__(
-        self, name: str, *, servers: Sequence[str] = ("apiserver-1",), agent: str = "", user: str = ""
+        self,
+        name: str,
+        *,
+        servers: Sequence[str] = ("apiserver-1",),
+        agent: str = "",
+        user: str = "",
     ) -> None:
         super().__init__(name)
         self.servers = tuple(servers)
@@ -160,14 +166,18 @@ class Client(Component):
         headers = self.patch_headers[style]
         return self.request("PATCH", path, body=freeze(patch), headers=headers, **options)
 
-    def delete(self, kind: str, namespace: str, name: str, *, body: Any = None, **options: Any) -> int:
+    def delete(
+        self, kind: str, namespace: str, name: str, *, body: Any = None, **options: Any
+    ) -> int:
         """DELETE of one object; `body` is DeleteOptions, `kind` as for `get`."""
         path = url(kinds.named(kind), namespace, name)
         return self.request("DELETE", path, body=freeze(body), **options)
 
     # Watches.
 
-    def inform(self, kind: str, *, key: str = "", namespace: str = "", selector: str = "") -> Informer:
+    def inform(
+        self, kind: str, *, key: str = "", namespace: str = "", selector: str = ""
+    ) -> Informer:
         """Begins to list and watch a kind; the informer's cache fills by and by.
 
         `selector` is a field selector (`spec.nodeName=node-1`); `key` names the informer where one

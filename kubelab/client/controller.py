@@ -1,13 +1,13 @@
 """The loop that all controllers share: observe, queue, compare, act.
 
-A controller subscribes to informers; a change of an object puts the key of the object concerned into
-the controller's queue; `sync(key)` compares what is wished with what the caches show and sends the
-requests that bring the world nearer. It is level-triggered: the key says only where to look, never
-what happened, so that a missed or doubled event does no harm.
+A controller subscribes to informers; a change of an object puts the key of the object concerned
+into the controller's queue; `sync(key)` compares what is wished with what the caches show and
+sends the requests that bring the world nearer. It is level-triggered: the key says only where to
+look, never what happened, so that a missed or doubled event does no harm.
 
 A key stays open until all requests sent for it are answered and the caches show what they wrote
-(`echoes.py` tells why). A change that arrives meanwhile works the key once more afterwards, a failed
-request works it again after a back-off.
+(`echoes.py` tells why). A change that arrives meanwhile works the key once more afterwards, a
+failed request works it again after a back-off.
 
 In Kubernetes: the controllers of k8s.io/kubernetes/pkg/controller and k8s.io/sample-controller.
 """
@@ -175,7 +175,9 @@ class Controller:
         opened = self._open(reply, context, kinds.named(kind).plural, key)
         self.process.delete(kind, namespace, name, **opened, **options)
 
-    def request(self, method: str, path: str, reply: str = "", *context: Any, **options: Any) -> None:
+    def request(
+        self, method: str, path: str, reply: str = "", *context: Any, **options: Any
+    ) -> None:
         """Any other request."""
         self.process.request(method, path, **self._open(reply, context), **options)
 

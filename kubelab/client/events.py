@@ -24,7 +24,9 @@ REMEMBERED = 4096
 class Recorder:
     """Records Events for one source component (`kubelet`, `deployment-controller`)."""
 
-    def __init__(self, client: Client, component: str, host: str = "", *, series: bool = False) -> None:
+    def __init__(
+        self, client: Client, component: str, host: str = "", *, series: bool = False
+    ) -> None:
         self.client = client
         self.component = component
         self.host = host
@@ -34,7 +36,14 @@ class Recorder:
         self.last_ns = 0
 
     def event(
-        self, obj: Obj, type_: str, reason: str, message: str, *, field_path: str = "", action: str = ""
+        self,
+        obj: Obj,
+        type_: str,
+        reason: str,
+        message: str,
+        *,
+        field_path: str = "",
+        action: str = "",
     ) -> None:
         """Records that something happened to `obj`; `type_` is `Normal` or `Warning`."""
         client = self.client
@@ -45,7 +54,9 @@ class Recorder:
             namespace, name, count = seen
             self.seen[identity] = (namespace, name, count + 1)
             if self.series:
-                patch = {"series": {"count": count + 1, "lastObservedTime": micro_timestamp(client.now)}}
+                patch = {
+                    "series": {"count": count + 1, "lastObservedTime": micro_timestamp(client.now)}
+                }
             else:
                 patch = {"count": count + 1, "lastTimestamp": client.timestamp}
             client.patch("v1/Event", namespace, name, patch)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 1.0
 
+# `list` is a method of informers.
+Objects = list[Obj]
+
 
 def by_namespace(obj: Obj) -> str:
     """Index: the namespace."""
@@ -64,7 +67,7 @@ class Informer:
         """The object of a key (`namespace/name`, or `name`), or None."""
         return self.store.get(key)
 
-    def list(self, namespace: str = "") -> list[Obj]:
+    def list(self, namespace: str = "") -> Objects:
         """All objects, or those of a namespace, in the order in which they were first seen."""
         if not namespace:
             return list(self.store.values())
@@ -83,7 +86,7 @@ class Informer:
             if value:
                 self.indexes[name].setdefault(value, {})[key] = None
 
-    def indexed(self, name: str, value: str) -> list[Obj]:
+    def indexed(self, name: str, value: str) -> Objects:
         """The objects whose index has this value, in the order in which they came to have it."""
         return [self.store[key] for key in self.indexes[name].get(value, ())]
 
@@ -143,7 +146,9 @@ class Informer:
         self.client.request(
             "GET",
             self._path(),
-            query=self._query(watch="true", resourceVersion=self.revision, allowWatchBookmarks="true"),
+            query=self._query(
+                watch="true", resourceVersion=self.revision, allowWatchBookmarks="true"
+            ),
             reply=f"informers.{self.key}.opened",
             context=(f"informers.{self.key}.changed", f"informers.{self.key}.broken"),
             watch=True,
@@ -170,7 +175,7 @@ class Informer:
             revision=self.revision,
         )  # fmt: skip
         if type_ == "DELETED":
-            self._drop(key_of(obj), obj)
+            self._drop(key_of(obj))
         else:
             self._put(obj)
 
@@ -206,7 +211,7 @@ class Informer:
                     index.setdefault(value, {})[key] = None
         self._tell(old, obj)
 
-    def _drop(self, key: str, last: Obj | None = None) -> None:
+    def _drop(self, key: str) -> None:
         old = self.store.pop(key, None)
         if old is None:
             return
@@ -214,7 +219,8 @@ class Informer:
             value = function(old)
             if value:
                 self._unindex(self.indexes[name], value, key)
-        self._tell(last or old, None)
+        # Whoever counts by changes must be told of the object as it was last told of it.
+        self._tell(old, None)
 
     @staticmethod
     def _unindex(index: dict[str, dict[str, None]], value: str, key: str) -> None:

@@ -1,11 +1,11 @@
 """The queue of keys in front of a control loop.
 
 A key is in the queue at most once, and is never worked twice at the same time: what is added while
-its work is open is worked again afterwards. Failures are tried again after 5 ms, 10 ms, 20 ms and so
-on up to 1000 s, for each key by itself; a success forgets them.
+its work is open is worked again afterwards. Failures are tried again after 5 ms, 10 ms, 20 ms and
+so on up to 1000 s, for each key by itself; a success forgets them.
 
-In Kubernetes: k8s.io/client-go/util/workqueue. A real controller has several workers; here each key's
-turn is an event of its own.
+In Kubernetes: k8s.io/client-go/util/workqueue. A real controller has several workers; here each
+key's turn is an event of its own.
 """
 
 from __future__ import annotations
@@ -53,9 +53,7 @@ class WorkQueue:
             if known[0] <= due:
                 return
             self.process.cancel(known[1])
-        timer = self.process.after(
-            seconds, "requeue", self.controller, key, background=background
-        )
+        timer = self.process.after(seconds, "requeue", self.controller, key, background=background)
         self.later[key] = (due, timer)
 
     def due(self, key: str) -> None:

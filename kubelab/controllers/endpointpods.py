@@ -1,0 +1,131 @@
+"""Which pods belong to which Service, and on which of their ports: for Endpoints and EndpointSlices.
+
+`PodMatcher` keeps the Services' selectors by namespace, so that a change of a pod finds its
+Services without asking all of them, and says which changes matter: labels, address, readiness, the
+end.
+
+In Kubernetes: pkg/controller/util/endpoint and staging/src/k8s.io/endpointslice/util.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubelab.api.objects import NOTHING, Obj, get, key_of, labels_of, namespace_of
+from kubelab.api.selectors import LabelSelector, equal
+from kubelab.client.informer import Informer, by_namespace
+from kubelab.controllers.pods import condition, is_over, is_ready, is_terminating
+
+TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
+
+
+def is_headless(service: Obj) -> bool:
+    """Whether the Service has no address of its own."""
+    return bool(service["spec"].get("clusterIP") == "None")
+
+
+def pod_ports(service: Obj, pod: Obj) -> tuple[Any, ...]:
+    """The Service's ports as this pod has them; a named port that it lacks is left out."""
+    ports = []
+    for port in service["spec"].get("ports") or ():
+        number = port_number(port, pod)
+        if number:
+            row = {
+                "name": port.get("name", ""), "protocol": port.get("protocol", "TCP"),
+                "port": number,
+            }  # fmt: skip
+            if port.get("appProtocol"):
+                row["appProtocol"] = port["appProtocol"]
+            ports.append(tuple(row.items()))
+    return tuple(ports)
+
+
+def port_number(port: Obj, pod: Obj) -> int | None:
+    """The number of a Service port's target in a pod."""
+    target = port.get("targetPort") or port["port"]
+    if isinstance(target, int):
+        return target
+    containers = [
+        *get(pod, "spec", "containers", default=NOTHING),
+        *(
+            item
+            for item in get(pod, "spec", "initContainers", default=NOTHING)
+            if item.get("restartPolicy") == "Always"
+        ),
+    ]
+    for container in containers:
+        for item in container.get("ports") or ():
+            if item.get("name") == target and (
+                item.get("protocol", "TCP") == port.get("protocol", "TCP")
+            ):
+                return int(item["containerPort"])
+    return None
+
+
+def facts_of(pod: Obj | None) -> tuple[Any, ...] | None:
+    """What an endpoint shows of a pod; None for what is no endpoint."""
+    if pod is None or is_over(pod) or not get(pod, "status", "podIP"):
+        return None
+    return (
+        pod["status"]["podIP"], is_ready(pod), is_terminating(pod),
+        get(pod, "spec", "nodeName"), get(pod, "spec", "hostname"), get(pod, "spec", "subdomain"),
+    )  # fmt: skip
+
+
+def trigger_time(old: Obj | None, new: Obj | None) -> str:
+    """When the change happened that the slices are to follow: the pod's readiness."""
+    if new is None or is_terminating(new):
+        return ""
+    return str(condition(new, "Ready").get("lastTransitionTime") or "") if is_ready(new) else ""
+
+
+class PodMatcher:
+    """The selectors of all Services, by namespace, and the pods that each selects now."""
+
+    def __init__(self, pods: Informer) -> None:
+        self.pods = pods
+        self.pods.index("namespace", by_namespace)
+        self.selectors: dict[str, dict[str, LabelSelector]] = {}
+        self.members: dict[str, dict[str, None]] = {}
+
+    def service(self, service: Obj, present: bool) -> None:
+        """A Service has come, changed or gone."""
+        key = key_of(service)
+        selectors = self.selectors.setdefault(namespace_of(service), {})
+        selector = equal(service["spec"].get("selector"))
+        if not present or selector.empty:
+            selectors.pop(key, None)
+            self.members.pop(key, None)
+        elif selectors.get(key) != selector:
+            selectors[key] = selector
+            self.members[key] = {
+                key_of(pod): None
+                for pod in self.pods.indexed("namespace", namespace_of(service))
+                if facts_of(pod) is not None and selector.matches(labels_of(pod))
+            }
+
+    def pod(self, old: Obj | None, new: Obj | None) -> list[str]:
+        """The keys of the Services for which this change of a pod matters."""
+        before, after = facts_of(old), facts_of(new)
+        pod = new if new is not None else old
+        if pod is None or (before is None and after is None):
+            return []
+        same_labels = old is not None and new is not None and labels_of(old) == labels_of(new)
+        if before == after and same_labels:
+            return []
+        keys = []
+        for key, selector in self.selectors.get(namespace_of(pod), {}).items():
+            was = before is not None and old is not None and selector.matches(labels_of(old))
+            now = after is not None and new is not None and selector.matches(labels_of(new))
+            if now:
+                self.members[key][key_of(pod)] = None
+            elif was:
+                self.members[key].pop(key_of(pod), None)
+            if was != now or (now and before != after):
+                keys.append(key)
+        return keys
+
+    def of(self, key: str) -> list[Obj]:
+        """The pods that are endpoints of a Service, ready or not."""
+        found = (self.pods.get(name) for name in self.members.get(key, ()))
+        return [pod for pod in found if pod is not None]

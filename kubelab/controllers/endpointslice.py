@@ -1,0 +1,267 @@
+"""The EndpointSlice controller: which pods stand behind a Service, and which of them are ready.
+
+For each Service with a selector the matching pods that have an address are kept in slices of at
+most a hundred, with their conditions ready, serving and terminating. A turn compares the pods with
+the slices that are there: what has changed is changed in its slice, new ones fill slices with
+room, and only then a new slice is made. kube-proxy and CoreDNS read the slices; pods that are not
+ready stay in them, marked.
+
+In Kubernetes: pkg/controller/endpointslice and staging/src/k8s.io/endpointslice (reconciler.go).
+Left out: topology hints, IPv6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from kubelab.api.objects import (
+    NOTHING,
+    Obj,
+    annotations_of,
+    freeze,
+    get,
+    key_of,
+    labels_of,
+    name_of,
+    namespace_of,
+    uid_of,
+)
+from kubelab.client.controller import Controller
+from kubelab.controllers.endpointpods import (
+    TRIGGER,
+    PodMatcher,
+    is_headless,
+    pod_ports,
+    trigger_time,
+)
+from kubelab.controllers.pods import is_ready, is_terminating, reference_to
+
+MANAGER = "endpointslice-controller.k8s.io"
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+SERVICE_NAME = "kubernetes.io/service-name"
+HEADLESS = "service.kubernetes.io/headless"
+MAX_ENDPOINTS = 100
+
+
+Ports = tuple[Any, ...]
+
+
+class Plan(NamedTuple):
+    """What is to be written: lists of (slice, ports, endpoints), (ports, endpoints), slices."""
+
+    updates: list[tuple[Obj, Ports, list[Obj]]]
+    creates: list[tuple[Ports, list[Obj]]]
+    deletes: list[Obj]
+
+
+def service_key(slice_: Obj) -> str:
+    """Index: the key of the Service whose slice this is, if it is one of ours."""
+    labels = labels_of(slice_)
+    if labels.get(MANAGED_BY) != MANAGER or not labels.get(SERVICE_NAME):
+        return ""
+    return f"{namespace_of(slice_)}/{labels[SERVICE_NAME]}"
+
+
+class EndpointSliceController(Controller):
+    """Keeps the slices of each Service with a selector."""
+
+    name = "endpointslice"
+
+    def begin(self) -> None:
+        self.triggers: dict[str, str] = {}
+        self.matcher = PodMatcher(self.watch("v1/Pod"))
+        self.watch("v1/Pod", "on_pod")
+        self.services = self.watch("v1/Service", "on_service")
+        self.slices = self.watch("discovery.k8s.io/v1/EndpointSlice", "on_slice")
+        self.slices.index("service", service_key)
+        self.nodes = self.watch("v1/Node")
+
+    def event_source(self) -> str:
+        return "endpoint-slice-controller"
+
+    def on_service(self, old: Obj | None, new: Obj | None) -> None:
+        """A Service has changed."""
+        service = new if new is not None else old
+        if service is None:
+            return
+        self.matcher.service(service, new is not None)
+        if old is None:
+            self.triggers[key_of(service)] = service["metadata"]["creationTimestamp"]
+        if service["spec"].get("selector"):
+            self.enqueue(key_of(service))
+
+    def on_slice(self, old: Obj | None, new: Obj | None) -> None:
+        """A slice was changed or deleted, perhaps by somebody else."""
+        for item in (old, new):
+            key = service_key(item) if item is not None else ""
+            if key and (old is not None or new is None):
+                self.enqueue(key)
+
+    def on_pod(self, old: Obj | None, new: Obj | None) -> None:
+        """A pod has changed: the Services that it belongs to, or belonged to, are looked at."""
+        for key in self.matcher.pod(old, new):
+            moment = trigger_time(old, new)
+            if moment:
+                self.triggers.setdefault(key, moment)
+            self.enqueue(key)
+
+    def sync(self, key: str) -> None:
+        """Compares the pods of one Service with its slices."""
+        service = self.services.get(key)
+        if service is None or is_terminating(service) or not service["spec"].get("selector"):
+            # The garbage collector deletes the slices of a Service that is gone.
+            self.triggers.pop(key, None)
+            return
+        if service["spec"].get("type") == "ExternalName":
+            return
+        slices = [item for item in self.slices.indexed("service", key) if not is_terminating(item)]
+        wished = self._wished(service)
+        held: dict[Ports, list[Obj]] = {ports: [] for ports in wished}
+        plan = Plan([], [], [])
+        for item in slices:
+            ports = ports_key(item.get("ports"))
+            if ports in held and item.get("addressType") == "IPv4":
+                held[ports].append(item)
+            else:
+                plan.deletes.append(item)
+        for ports, endpoints in wished.items():
+            settle(plan, ports, endpoints, held[ports])
+        if not plan.creates and len(plan.deletes) == len(slices):
+            # One slice without endpoints says that there is none.
+            plan.creates.append(((), []))
+        acts = self._carry_out(service, plan, self.triggers.pop(key, ""), slices)
+        rows = [row for group in wished.values() for row in group.values()]
+        self.note(
+            wish=len(rows), seen=sum(len(item.get("endpoints") or ()) for item in slices),
+            act=", ".join(acts) or "—", ready=sum(row["conditions"]["ready"] for row in rows),
+        )  # fmt: skip
+
+    def _wished(self, service: Obj) -> dict[Ports, dict[str, Obj]]:
+        """The endpoints that there are to be, by ports and then by pod."""
+        groups: dict[Ports, dict[str, Obj]] = {}
+        for pod in self.matcher.of(key_of(service)):
+            ports = pod_ports(service, pod)
+            groups.setdefault(ports, {})[uid_of(pod)] = self._endpoint(service, pod)
+        return groups
+
+    def _carry_out(self, service: Obj, plan: Plan, moment: str, slices: list[Obj]) -> list[str]:
+        """Sends the writes; where one slice is to go and another to come, one is rewritten."""
+        acts = []
+        for item in slices:
+            if item in plan.deletes and plan.creates:
+                plan.deletes.remove(item)
+                plan.updates.append((item, *plan.creates.pop()))
+        updated = {name_of(item) for item, _, _ in plan.updates}
+        for item in slices:
+            # Labels follow the Service's even where no endpoint has changed.
+            if name_of(item) not in updated and item not in plan.deletes:
+                ports, rows = ports_key(item.get("ports")), list(item.get("endpoints") or ())
+                plan.updates.append((item, ports, rows))
+        for item, ports, rows in plan.updates:
+            made = self._slice(service, ports, rows, moment, item)
+            if made != item:
+                acts.append("update 1")
+                self.update(made)
+        for ports, rows in plan.creates:
+            acts.append("create 1")
+            self.create(self._slice(service, ports, rows, moment, None))
+        for item in plan.deletes:
+            acts.append("delete 1")
+            self.delete("discovery.k8s.io/v1/EndpointSlice", namespace_of(item), name_of(item))
+        return acts
+
+    def _endpoint(self, service: Obj, pod: Obj) -> Obj:
+        ready, ending = is_ready(pod), is_terminating(pod)
+        publish = bool(service["spec"].get("publishNotReadyAddresses"))
+        endpoint: dict[str, Any] = {
+            "addresses": [pod["status"]["podIP"]],
+            "conditions": {
+                "ready": publish or (ready and not ending),
+                "serving": ready,
+                "terminating": ending,
+            },
+            "targetRef": {
+                "kind": "Pod", "namespace": namespace_of(pod), "name": name_of(pod),
+                "uid": uid_of(pod),
+            },
+            "nodeName": get(pod, "spec", "nodeName"),
+        }  # fmt: skip
+        node = self.nodes.get(endpoint["nodeName"] or "")
+        zone = labels_of(node).get("topology.kubernetes.io/zone") if node is not None else None
+        if zone:
+            endpoint["zone"] = zone
+        hostname = get(pod, "spec", "hostname")
+        if hostname and get(pod, "spec", "subdomain") == name_of(service):
+            endpoint["hostname"] = hostname
+        return freeze(endpoint)  # type: ignore[no-any-return]
+
+    def _slice(
+        self, service: Obj, ports: Ports, rows: list[Obj], moment: str, old: Obj | None
+    ) -> Obj:
+        """A slice as it is to be."""
+        labels = {name: text for name, text in labels_of(service).items() if name != HEADLESS}
+        if is_headless(service):
+            labels[HEADLESS] = ""
+        labels |= {MANAGED_BY: MANAGER, SERVICE_NAME: name_of(service)}
+        metadata: dict[str, Any] = {
+            "generateName": f"{name_of(service)}-",
+            "namespace": namespace_of(service),
+            "ownerReferences": [reference_to(service)],
+        }
+        notes: dict[str, str] = {}
+        if old is not None:
+            metadata = dict(old["metadata"])
+            unchanged = rows == list(old.get("endpoints") or ())
+            if unchanged and ports == ports_key(old.get("ports")):
+                # Only a change of the endpoints is stamped with the time of its cause.
+                moment = annotations_of(old).get(TRIGGER, "")
+            notes = {name: text for name, text in annotations_of(old).items() if name != TRIGGER}
+        if moment:
+            notes[TRIGGER] = moment
+        metadata.pop("annotations", None)
+        metadata |= {"labels": labels} | ({"annotations": notes} if notes else {})
+        made = {
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata,
+            "addressType": "IPv4", "endpoints": rows or None,
+            "ports": [dict(port) for port in ports] or None,
+        }  # fmt: skip
+        return freeze(made)  # type: ignore[no-any-return]
+
+
+def settle(plan: Plan, ports: Ports, wished: dict[str, Obj], slices: list[Obj]) -> None:
+    """Plans how the slices of one set of ports come to what is wished, changing few of them."""
+    left = dict(wished)
+    kept: list[tuple[Obj, list[Obj]]] = []
+    for item in slices:
+        rows = []
+        for row in item.get("endpoints") or NOTHING:
+            new = left.pop(get(row, "targetRef", "uid", default=""), None)
+            if new is not None:
+                rows.append(new)
+        kept.append((item, rows))
+    fresh = list(left.values())
+    # Those with something to write anyway are filled first, so that the others rest.
+    kept.sort(key=lambda pair: pair[1] == list(pair[0].get("endpoints") or ()))
+    for item, rows in kept:
+        room = max(0, MAX_ENDPOINTS - len(rows))
+        rows, fresh = rows + fresh[:room], fresh[room:]
+        if not rows:
+            plan.deletes.append(item)
+        elif rows != list(item.get("endpoints") or ()):
+            plan.updates.append((item, ports, rows))
+    while fresh:
+        plan.creates.append((ports, fresh[:MAX_ENDPOINTS]))
+        fresh = fresh[MAX_ENDPOINTS:]
+
+
+def ports_key(ports: Iterable[Obj] | None) -> tuple[Any, ...]:
+    """A slice's ports in a form that can be compared."""
+    return tuple(
+        tuple(
+            (name, port[name])
+            for name in ("name", "protocol", "port", "appProtocol")
+            if name in port
+        )
+        for port in ports or ()
+    )

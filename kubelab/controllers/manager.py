@@ -1,0 +1,66 @@
+"""The controller manager: one process, many loops.
+
+Each loop is a `Controller` of its own with its own queue; what they share is the process, its
+connection to the API server and the informers. Stop it, and objects are still accepted, but nobody
+acts on them; start it again, and it lists everything and catches up.
+
+In Kubernetes: cmd/kube-controller-manager/app/controllermanager.go. Left out: service accounts of
+each loop's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kubelab.client.controller import Controller, Process
+from kubelab.controllers import sentences
+from kubelab.controllers.deployment import DeploymentController
+from kubelab.controllers.endpoints import EndpointsController
+from kubelab.controllers.endpointslice import EndpointSliceController
+from kubelab.controllers.garbagecollector import GarbageCollector
+from kubelab.controllers.namespace import NamespaceController
+from kubelab.controllers.nodeipam import NodeIPAMController
+from kubelab.controllers.replicaset import ReplicaSetController
+from kubelab.controllers.replicationcontroller import ReplicationControllerController
+from kubelab.controllers.serviceaccount import RootCAController, ServiceAccountController
+from kubelab.sim.kernel import Event
+
+NAME = "controller-manager"
+ROOT_CA = "-----BEGIN CERTIFICATE-----\nkubelab\n-----END CERTIFICATE-----\n"
+
+CONTROLLERS: tuple[type[Controller], ...] = (
+    NodeIPAMController,
+    NamespaceController,
+    ServiceAccountController,
+    RootCAController,
+    DeploymentController,
+    ReplicaSetController,
+    ReplicationControllerController,
+    EndpointsController,
+    EndpointSliceController,
+    GarbageCollector,
+)
+
+
+class ControllerManager(Process):
+    """kube-controller-manager. `root_ca` is what pods are given to know the API server by."""
+
+    def __init__(
+        self,
+        servers: Sequence[str] = ("apiserver-1",),
+        *,
+        name: str = NAME,
+        controllers: Sequence[type[Controller]] = CONTROLLERS,
+        root_ca: str = ROOT_CA,
+    ) -> None:
+        super().__init__(name, controllers, servers=servers, agent="kube-controller-manager")
+        self.root_ca = root_ca
+
+    @staticmethod
+    def tell(event: Event) -> str:
+        return sentences.tell(event)
+
+
+def controller_manager(servers: Sequence[str] = ("apiserver-1",)) -> ControllerManager:
+    """The controller manager with all of its loops."""
+    return ControllerManager(servers)

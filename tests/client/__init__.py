@@ -1,0 +1,1 @@
+"""Tests of requests, informers, work queues and the loop of controllers."""

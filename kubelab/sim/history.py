@@ -18,6 +18,7 @@ from kubelab.sim.log import Log
 # A world is settled when nothing but periodic timers is due within so long.
 QUIET_NS = 60 * SECOND
 SNAPSHOTS_KEPT = 24
+SNAPSHOT_EVENTS = 1000
 
 
 class Input(NamedTuple):
@@ -39,6 +40,7 @@ class History:
         self.inputs: Log[Input] = Log()
         self.snapshots: list[tuple[int, World, int]] = []
         self.next_snapshot = 0
+        self.interval = SNAPSHOT_EVENTS
 
     # Forward.
 
@@ -97,7 +99,7 @@ class History:
         twin = History(fork.copy(self.world))
         twin.inputs = self.inputs.fork()
         twin.snapshots = list(self.snapshots)
-        twin.next_snapshot = self.next_snapshot
+        twin.next_snapshot, twin.interval = self.next_snapshot, self.interval
         return twin
 
     def replay(self, event_id: int) -> History:
@@ -132,18 +134,18 @@ class History:
 
     def _cut(self, twin: History, number: int) -> History:
         twin.inputs = Log(self.inputs[:number])
-        twin.next_snapshot = twin.snapshots[-1][0] + self._interval(twin.world)
+        twin.interval = self.interval
+        twin.next_snapshot = twin.snapshots[-1][0] + self.interval
         return twin
-
-    def _interval(self, world: World) -> int:
-        """A snapshot costs what there is, so it is taken as seldom as there is much."""
-        return max(1000, world.seq // 50)
 
     def _snapshot(self) -> None:
         world = self.world
         position = len(world.trace)
-        self.snapshots.append((position, fork.copy(world), len(self.inputs)))
-        self.next_snapshot = position + self._interval(world)
+        containers: dict[int, Any] = {}
+        self.snapshots.append((position, fork.copy(world, containers), len(self.inputs)))
+        # A snapshot costs what there is, so it is taken as seldom as there is much.
+        self.interval = max(SNAPSHOT_EVENTS, len(containers))
+        self.next_snapshot = position + self.interval
         if len(self.snapshots) > SNAPSHOTS_KEPT:
             # Keep the first and the newest half; of the others every second one.
             half = SNAPSHOTS_KEPT // 2

@@ -14,7 +14,7 @@ from kubelab.api.objects import get, name_of, namespace_of
 from kubelab.api.rest import kind_of
 from kubelab.apiserver import stored
 from kubelab.apiserver.moment import Moment
-from kubelab.network import inside
+from kubelab import inside
 from kubelab.sentences import sentence
 from kubelab.sim.kernel import Event, World
 from kubelab.sim.log import Log

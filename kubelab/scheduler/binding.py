@@ -1,0 +1,188 @@
+"""The binding cycle: what happens between the choice of a node and the pod being bound to it.
+
+The chosen pod is assumed already, so the next pod's cycle may begin. Reserve and PreBind prepare
+(volumes are bound here, which may take a while), then Bind asks the API server to bind the pod. If
+any of it fails, the pod no longer counts on the node and goes back to the queue.
+
+In Kubernetes: pkg/scheduler/schedule_one.go (bindingCycle, handleBindingCycleError).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kubelab.api import kinds
+from kubelab.api.rest import Response, url
+from kubelab.scheduler import wakeups
+from kubelab.scheduler.cache import NodeInfo
+from kubelab.scheduler.decision import fit_error
+from kubelab.scheduler.framework import Cycle, Status, Write
+from kubelab.scheduler.podinfo import PodInfo
+from kubelab.scheduler.queue import Queued
+from kubelab.scheduler.wakeups import ClusterEvent
+
+if TYPE_CHECKING:
+    from kubelab.scheduler.scheduler import Scheduler
+
+
+class Binding:
+    """A pod on its way to its node."""
+
+    __slots__ = ("failed", "node", "open", "pod", "queued", "timer", "waits_for")
+
+    def __init__(self, queued: Queued, pod: PodInfo, node: str) -> None:
+        self.queued = queued
+        self.pod = pod
+        self.node = node
+        # Requests of PreBind that are not answered yet, and claims that are not bound yet.
+        self.open = 0
+        self.failed = ""
+        self.waits_for: tuple[str, ...] = ()
+        self.timer: int | None = None
+
+
+class Binder:
+    """All binding cycles under way, by pod."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self.under_way: dict[str, Binding] = {}
+
+    def begin(self, queued: Queued, pod: PodInfo, node: NodeInfo, cycle: Cycle) -> None:
+        """Reserve and Permit, in the same event as the choice; then PreBind begins."""
+        binding = self.under_way[pod.key] = Binding(queued, pod, node.name)
+        for point, method in (("reserve", "reserve"), ("permit", "permit")):
+            for plugin, _ in cycle.profile.points[point]:
+                status = getattr(plugin, method)(cycle, node)
+                if isinstance(status, Status):
+                    self._rejected(binding, status._replace(plugin=plugin.name))
+                    return
+        writes: list[Write] = []
+        waits_for: list[str] = []
+        for plugin, _ in cycle.profile.points["preBind"]:
+            pre_bind: Any = plugin
+            needed = pre_bind.pre_bind(cycle, node)
+            if needed:
+                writes += needed[0]
+                waits_for += needed[1]
+        if not writes and not waits_for:
+            self._bind(binding)
+            return
+        self._prepare(binding, writes, tuple(waits_for))
+
+    def _prepare(self, binding: Binding, writes: list[Write], waits_for: tuple[str, ...]) -> None:
+        scheduler, pod = self.scheduler, binding.pod
+        binding.waits_for = waits_for
+        scheduler.note(binds=[f"{write.kind} {write.name}" for write in writes])
+        scheduler.patch(
+            "v1/Pod", pod.namespace, pod.name, {"status": {"nominatedNodeName": binding.node}},
+            "status",
+        )  # fmt: skip
+        for write in writes:
+            binding.open += 1
+            scheduler.patch(
+                write.kind, write.namespace, write.name, write.patch,
+                reply="binder.prepared", context=(pod.key,),
+            )  # fmt: skip
+        binding.timer = scheduler.after(
+            scheduler.settings.bind_timeout_seconds, "volumes_overdue", pod.key, background=True
+        )
+
+    def prepared(self, response: Response, key: str) -> None:
+        """A volume or claim was written."""
+        binding = self.under_way.get(key)
+        if binding is None:
+            return
+        binding.open -= 1
+        if not response.ok:
+            binding.failed = response.message
+        if not binding.open and binding.failed:
+            self.fail(binding, f'running PreBind plugin "VolumeBinding": {binding.failed}')
+            return
+        self.check(key)
+
+    def check(self, key: str) -> None:
+        """Binds the pod once nothing is open and all its claims are bound."""
+        binding = self.under_way.get(key)
+        if binding is None or binding.open:
+            return
+        lister = self.scheduler.lister
+        for claim in binding.waits_for:
+            obj = lister.get("v1/PersistentVolumeClaim", claim)
+            if obj is None or obj.get("status", {}).get("phase") != "Bound":
+                return
+        self._bind(binding)
+
+    def claim_changed(self) -> None:
+        """A claim has changed: pods that wait for it may go on."""
+        for key in list(self.under_way):
+            if self.under_way[key].waits_for:
+                self.check(key)
+
+    def overdue(self, key: str) -> None:
+        """The claims were not bound in time."""
+        binding = self.under_way.get(key)
+        if binding is not None:
+            text = "binding volumes: context deadline exceeded"
+            self.fail(binding, f'running PreBind plugin "VolumeBinding": {text}')
+
+    def _bind(self, binding: Binding) -> None:
+        scheduler, pod = self.scheduler, binding.pod
+        scheduler.cancel(binding.timer)
+        binding.timer, binding.waits_for = None, ()
+        bind: Any = scheduler.profiles[pod.scheduler_name].points["bind"][0][0]
+        body = bind.bind(pod, binding.node)
+        path = url(kinds.named("v1/Pod"), pod.namespace, pod.name, "binding")
+        scheduler.request("POST", path, body=body, reply="binder.bound", context=(pod.key,))
+
+    def bound(self, response: Response, key: str) -> None:
+        """The API server's answer to the binding."""
+        binding = self.under_way.get(key)
+        if binding is None:
+            return
+        if not response.ok:
+            self.fail(binding, f'running Bind plugin "DefaultBinder": {response.message}')
+            return
+        del self.under_way[key]
+        scheduler = self.scheduler
+        scheduler.note(bound=key, node=binding.node)
+        text = f"Successfully assigned {key} to {binding.node}"
+        scheduler.record(binding.pod, "Normal", "Scheduled", text, "Binding")
+        for plugin, _ in scheduler.profiles[binding.pod.scheduler_name].points["postBind"]:
+            post_bind: Any = plugin
+            post_bind.post_bind(binding.pod, binding.node)
+
+    def _rejected(self, binding: Binding, status: Status) -> None:
+        """Refused at Reserve or Permit: counted like a refusal by one node."""
+        if not status.rejected:
+            text = f'running Reserve plugin "{status.plugin}": {status.message}'
+            self.fail(binding, text)
+            return
+        self.fail(binding, fit_error(1, [status]), (status.plugin,), "Unschedulable")
+
+    def fail(
+        self,
+        binding: Binding,
+        message: str,
+        refused_by: tuple[str, ...] = (),
+        reason: str = "SchedulerError",
+    ) -> None:
+        """Undoes the choice."""
+        scheduler, key = self.scheduler, binding.pod.key
+        self.under_way.pop(key, None)
+        scheduler.cancel(binding.timer)
+        scheduler.note(pod=key, failed=message)
+        assumed = scheduler.handle.assumed_volumes
+        for volume in [name for name, pod in assumed.items() if pod == key]:
+            del assumed[volume]
+        gone = scheduler.cache.forget(key)
+        if gone is not None:
+            event = ClusterEvent(wakeups.ASSIGNED_POD, wakeups.DELETE, gone, None)
+            scheduler.wake(event)
+        scheduler.fail(binding.queued, refused_by, reason, message, "")
+
+    def drop(self, key: str) -> None:
+        """The pod is gone."""
+        binding = self.under_way.pop(key, None)
+        if binding is not None:
+            self.scheduler.cancel(binding.timer)

@@ -1,0 +1,307 @@
+"""One pod's scheduling cycle, as a function of the picture of the nodes.
+
+PreFilter narrows or refuses, Filter sorts the nodes, PreScore and Score rank those that are left.
+Nothing here sends or waits: the answer is an `Outcome`, and what follows from it is the scheduler's
+business. Of many nodes only some are looked at: the search starts where the last one ended and
+stops when enough feasible ones are found.
+
+In Kubernetes: pkg/scheduler/schedule_one.go (schedulePod, findNodesThatFitPod, prioritizeNodes) and
+framework/runtime (RunPreFilterPlugins, RunFilterPluginsWithNominatedPods).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from kubelab.scheduler.cache import NodeInfo
+from kubelab.scheduler.decision import Scores, fit_error
+from kubelab.scheduler.framework import (
+    ERROR,
+    MAX_SCORE,
+    UNRESOLVABLE,
+    Cycle,
+    Plugin,
+    Status,
+    unresolvable,
+)
+
+FEWEST_FEASIBLE = 100
+LOWEST_PERCENTAGE = 5
+NO_NODES = "no nodes available to schedule pods"
+
+
+class PluginError(Exception):
+    """A plugin failed by itself; the message names it and the point at which it stood."""
+
+
+class Block(NamedTuple):
+    """Filter plugins that are asked one after the other, with a table of remembered verdicts."""
+
+    plugins: tuple[Plugin, ...]
+    table: dict[str, tuple[int, Any]] | None
+
+
+class Outcome(NamedTuple):
+    """What a cycle found out, before anything was done about it."""
+
+    # Verdicts in the order of the search; None: the node passes.
+    verdicts: tuple[tuple[str, Status | None], ...]
+    feasible: tuple[NodeInfo, ...]
+    total: int
+    # Set where PreFilter refused the pod outright.
+    pre_filter: Status | None = None
+    # The verdict of the nodes that PreFilter left out of account.
+    absent: Status | None = None
+    refused_by: tuple[str, ...] = ()
+    scores: tuple[Scores, ...] = ()
+    totals: tuple[int, ...] = ()
+
+    def statuses(self) -> dict[str, Status]:
+        """The verdicts of the nodes that were refused."""
+        return {name: status for name, status in self.verdicts if status is not None}
+
+    def message(self, post_filter: str = "") -> str:
+        """The message where no node is left."""
+        statuses = self.statuses()
+        return fit_error(
+            self.total,
+            statuses.values(),
+            self.pre_filter.message if self.pre_filter else "",
+            post_filter,
+            self.absent,
+            self.total - len(statuses),
+        )
+
+
+def enough(total: int, percentage: int) -> int:
+    """How many feasible nodes end the search: all of fewer than 100, else a share of them."""
+    if total < FEWEST_FEASIBLE:
+        return total
+    share = percentage or max(LOWEST_PERCENTAGE, 50 - total // 125)
+    return max(FEWEST_FEASIBLE, total * share // 100)
+
+
+def evaluate(cycle: Cycle, start: int, percentage: int, nominated: str = "") -> Outcome:
+    """Filters all nodes (from position `start` on) and scores those that are left.
+
+    `nominated` is the node for which others were evicted: if it passes it is taken at once.
+    """
+    total = len(cycle.nodes)
+    names, refusal, narrowed_by = run_pre_filter(cycle)
+    if refusal is not None:
+        named = (*narrowed_by, refusal.plugin) if refusal.plugin else narrowed_by
+        refused_by = tuple(dict.fromkeys(named))
+        return Outcome((), (), total, pre_filter=refusal, refused_by=refused_by)
+    blocks = compile_filters(cycle)
+    node = cycle.handle.cache.get(nominated) if nominated else None
+    if node is not None and check(cycle, node, blocks) is None:
+        return Outcome(((node.name, None),), (node,), total)
+    nodes = cycle.nodes
+    absent = None
+    if names is not None:
+        found = [cycle.handle.cache.get(name) for name in names]
+        nodes = [node for node in found if node is not None]
+        plugins = " ".join(sorted(narrowed_by))
+        absent = unresolvable(f"node(s) didn't satisfy plugin(s) [{plugins}]")
+    wanted = enough(len(nodes), percentage) if cycle.profile.points["score"] else 1
+    verdicts, feasible = search(cycle, nodes, blocks, start, wanted)
+    refused_by = narrowed_by + tuple(status.plugin for _, status in verdicts if status is not None)
+    outcome = Outcome(
+        tuple(verdicts), tuple(feasible), total, absent=absent,
+        refused_by=tuple(dict.fromkeys(refused_by)),
+    )  # fmt: skip
+    if len(feasible) < 2:
+        return outcome
+    scores, totals = prioritize(cycle, feasible)
+    return outcome._replace(scores=scores, totals=totals)
+
+
+def run_pre_filter(cycle: Cycle) -> tuple[list[str] | None, Status | None, tuple[str, ...]]:
+    """The only nodes that come into question (None: all), a refusal, and who narrowed them down."""
+    names: list[str] | None = None
+    narrowed_by: list[str] = []
+    skipped: dict[str, None] = {}
+    refusal: Status | None = None
+    for plugin, _ in cycle.profile.points["preFilter"]:
+        result = ask(plugin, "pre_filter", cycle)
+        if result is None:
+            continue
+        if isinstance(result, Status):
+            if result.code == "Skip":
+                skipped[plugin.name] = None
+                continue
+            if result.code == ERROR:
+                text = f'running PreFilter plugin "{plugin.name}": {result.message}'
+                raise PluginError(text)
+            refusal = result._replace(plugin=plugin.name)
+            if result.code == UNRESOLVABLE:
+                return names, refusal, ()
+            continue
+        narrowed_by.append(plugin.name)
+        names = [name for name in result if names is None or name in names]
+        if not names:
+            listed = " ".join(sorted(narrowed_by))
+            text = f"node(s) didn't satisfy plugin(s) [{listed}] simultaneously"
+            if len(narrowed_by) == 1:
+                text = f"node(s) didn't satisfy plugin {listed}"
+            return names, unresolvable(text), tuple(narrowed_by)
+    cycle.filters = [
+        plugin for plugin, _ in cycle.profile.points["filter"] if plugin.name not in skipped
+    ]
+    return names, refusal, tuple(narrowed_by)
+
+
+def compile_filters(cycle: Cycle) -> list[Block]:
+    """The filters in order, neighbours whose verdicts may be remembered taken together."""
+    blocks: list[Block] = []
+    local: list[tuple[Plugin, Any]] = []
+
+    def close() -> None:
+        if local:
+            key = (cycle.profile.name, *((plugin.name, part) for plugin, part in local))
+            table = cycle.handle.memo.table(key)
+            blocks.append(Block(tuple(plugin for plugin, _ in local), table))
+            local.clear()
+
+    for plugin in cycle.filters:
+        key = plugin.local_filter(cycle)
+        if key is None:
+            close()
+            blocks.append(Block((plugin,), None))
+        else:
+            local.append((plugin, key))
+    close()
+    return blocks
+
+
+def search(
+    cycle: Cycle, nodes: list[NodeInfo], blocks: list[Block], start: int, wanted: int
+) -> tuple[list[tuple[str, Status | None]], list[NodeInfo]]:
+    """Asks the filters about one node after the other until enough have passed."""
+    verdicts: list[tuple[str, Status | None]] = []
+    feasible: list[NodeInfo] = []
+    total = len(nodes)
+    begin = start % total if total else 0
+    for node in nodes[begin:] + nodes[:begin]:
+        status = check(cycle, node, blocks)
+        verdicts.append((node.name, status))
+        if status is None:
+            feasible.append(node)
+            if len(feasible) >= wanted:
+                break
+    return verdicts, feasible
+
+
+def check(cycle: Cycle, node: NodeInfo, blocks: list[Block]) -> Status | None:
+    """The verdict on a node: with the pods nominated to it that go before ours, and without."""
+    nominator = cycle.handle.nominator
+    if nominator.by_node:
+        rivals = nominator.rivals(cycle.pod, node.name)
+        if rivals:
+            crowded, full = cycle.fork(), node
+            for rival in rivals:
+                full = move(crowded, full, rival._replace(node=node.name), 1)
+            status = verdict(crowded, full, blocks)
+            if status is not None:
+                return status
+    return verdict(cycle, node, blocks)
+
+
+def verdict(cycle: Cycle, node: NodeInfo, blocks: list[Block]) -> Status | None:
+    """The first filter's refusal, or None."""
+    for plugins, table in blocks:
+        if table is None:
+            status = ask(plugins[0], "filter", cycle, node)
+            if status is not None:
+                return _named(status, plugins[0])
+            continue
+        known = table.get(node.name)
+        if known is not None and known[0] == node.version:
+            status = known[1]
+        else:
+            status = None
+            for plugin in plugins:
+                status = ask(plugin, "filter", cycle, node)
+                if status is not None:
+                    status = _named(status, plugin)
+                    break
+            if node.version:
+                table[node.name] = (node.version, status)
+        if status is not None:
+            return status
+    return None
+
+
+def _named(status: Any, plugin: Plugin) -> Status:
+    if not isinstance(status, Status):
+        raise PluginError(
+            f'running "{plugin.name}" filter plugin: filter returned '
+            f"{type(status).__name__}, not None or a Status"
+        )
+    if status.code == ERROR:
+        raise PluginError(f'running "{plugin.name}" filter plugin: {status.message}')
+    return status._replace(plugin=plugin.name)
+
+
+def move(cycle: Cycle, node: NodeInfo, pod: Any, sign: int) -> NodeInfo:
+    """The node with (+1) or without (−1) a pod; the cycle's states follow."""
+    for plugin in cycle.filters:
+        state = cycle.state.get(plugin.name)
+        if state is not None:
+            cycle.state[plugin.name] = plugin.with_pod(cycle, state, pod, node, sign)
+    return node.plus(pod) if sign > 0 else node.minus(pod)
+
+
+def prioritize(cycle: Cycle, nodes: list[NodeInfo]) -> tuple[tuple[Scores, ...], tuple[int, ...]]:
+    """The scores of all plugins and the weighted sums."""
+    skipped: dict[str, None] = {}
+    for plugin, _ in cycle.profile.points["preScore"]:
+        status = ask(plugin, "pre_score", cycle, nodes)
+        if status is not None:
+            if status.code != "Skip":
+                raise PluginError(f'running PreScore plugin "{plugin.name}": {status.message}')
+            skipped[plugin.name] = None
+    columns: list[Scores] = []
+    totals = [0] * len(nodes)
+    for plugin, weight in cycle.profile.points["score"]:
+        if plugin.name in skipped:
+            continue
+        raw = raw_scores(cycle, plugin, nodes)
+        final = raw
+        if hasattr(plugin, "normalize"):
+            final = ask(plugin, "normalize", cycle, nodes, list(raw))
+        for score in final:
+            if not 0 <= score <= MAX_SCORE:
+                raise PluginError(
+                    f'plugin "{plugin.name}" returns an invalid score {score}, it should in the '
+                    f"range of [0, {MAX_SCORE}] after normalizing"
+                )
+        columns.append(Scores(plugin.name, weight, tuple(raw), tuple(final)))
+        totals = [total + weight * score for total, score in zip(totals, final, strict=True)]
+    return tuple(columns), tuple(totals)
+
+
+def raw_scores(cycle: Cycle, plugin: Plugin, nodes: list[NodeInfo]) -> list[int]:
+    """What a plugin gives each node, before normalisation."""
+    key = plugin.local_score(cycle)
+    if key is None:
+        scores = [ask(plugin, "score", cycle, node) for node in nodes]
+    else:
+        full = (cycle.profile.name, plugin.name, "score", key)
+        scores = cycle.handle.memo.each(full, nodes, _score, plugin, cycle)
+    if not all(type(score) is int for score in scores):
+        wrong = next(score for score in scores if type(score) is not int)
+        raise PluginError(
+            f'running Score plugin "{plugin.name}": score returned {type(wrong).__name__}, '
+            f"not an int"
+        )
+    return scores
+
+
+def _score(node: NodeInfo, plugin: Plugin, cycle: Cycle) -> Any:
+    return ask(plugin, "score", cycle, node)
+
+
+def ask(plugin: Plugin, method: str, *args: Any) -> Any:
+    """What a plugin answers."""
+    return getattr(plugin, method)(*args)

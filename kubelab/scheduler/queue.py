@@ -1,0 +1,287 @@
+"""The scheduling queue: which pod is tried next, and when a failed one is tried again.
+
+*Active* pods wait for their cycle, ordered by QueueSort. *Unschedulable* ones were refused and wait
+for a cluster event that one of the refusing plugins wants to hear of, or for five minutes to pass;
+gated pods are among them. *Back-off* holds pods that were woken before their back-off was over:
+1 s after the first failure, 2, 4, 8, then 10, and its end is cut down to a whole second. If no pod
+is active, one that backs off is taken all the same, unless it failed by an error.
+
+A pod's cycle is one event here, so no cluster event can fall into it; the notes that the real queue
+keeps of events in between are not needed.
+
+In Kubernetes: pkg/scheduler/backend/queue.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import Any
+
+from kubelab.scheduler.framework import Handle, Plugin
+from kubelab.scheduler.podinfo import PodInfo
+from kubelab.scheduler.profile import Profile
+from kubelab.scheduler.wakeups import ClusterEvent
+from kubelab.sim.kernel import SECOND
+
+ACTIVE = "active"
+BACKOFF = "backoff"
+UNSCHEDULABLE = "unschedulable"
+
+# PreEnqueue plugins that look only at the pod itself.
+OPENED_BY_UPDATE = ("SchedulingGates", "DynamicResources")
+
+# A pod that nothing has woken is tried again after so long; looked at every FLUSH_SECONDS.
+LONGEST_WAIT_NS = 300 * SECOND
+FLUSH_SECONDS = 30
+
+
+class Queued:
+    """A pod in the queue, or in its cycle, with its history."""
+
+    __slots__ = (
+        "attempts",
+        "backoff_ns",
+        "errors",
+        "failed_ns",
+        "gate",
+        "number",
+        "pod",
+        "refusals",
+        "refused_by",
+        "since_ns",
+        "where",
+    )  # fmt: skip
+
+    def __init__(self, pod: PodInfo, now: int) -> None:
+        self.pod = pod
+        self.since_ns = now
+        self.failed_ns = 0
+        self.attempts = 0
+        # Failures that plugins refused, and errors in a row: each counts its own back-off.
+        self.refusals = 0
+        self.errors = 0
+        self.backoff_ns = 0
+        self.refused_by: tuple[str, ...] = ()
+        # The PreEnqueue plugin that keeps the pod out.
+        self.gate = ""
+        self.where = ""
+        self.number = 0
+
+
+class SchedulingQueue:
+    """Waiting pods. Its methods answer with the pods that became ready; timers are the owner's."""
+
+    def __init__(
+        self, profiles: dict[str, Profile], handle: Handle, initial_seconds: int, max_seconds: int
+    ) -> None:
+        self.profiles = profiles
+        self.handle = handle
+        self.initial_seconds = initial_seconds
+        self.max_seconds = max_seconds
+        self.pods: dict[str, Queued] = {}
+        self.unschedulable: dict[str, None] = {}
+        # Heaps of (order, number, key); an entry counts while the pod still has that number.
+        self.active: list[tuple[Any, int, str]] = []
+        self.backoff: list[tuple[Any, int, str]] = []
+        self.last_number = 0
+        first = next(iter(profiles.values()))
+        self.sorter: Any = first.points["queueSort"][0][0]
+
+    # In and out.
+
+    def add(self, pod: PodInfo, now: int) -> bool:
+        """A new pod; True if it is ready to be tried."""
+        queued = self.pods[pod.key] = Queued(pod, now)
+        return self._activate(queued)
+
+    def update(self, pod: PodInfo, events: list[ClusterEvent], now: int) -> bool:
+        """A waiting pod has changed (`events` says how); True if it is ready now."""
+        queued = self.pods.get(pod.key)
+        if queued is None:
+            return self.add(pod, now)
+        queued.pod = pod
+        if queued.where != UNSCHEDULABLE:
+            return False
+        if queued.gate in OPENED_BY_UPDATE:
+            return self._activate(queued)
+        if any(self._wakes(queued, event) for event in events):
+            return self._requeue(queued, now)
+        return False
+
+    def remove(self, key: str) -> None:
+        """The pod is gone or bound."""
+        queued = self.pods.pop(key, None)
+        if queued is not None:
+            self._leave(queued)
+
+    def pop(self) -> Queued | None:
+        """The next pod to try; it stays known until `remove` or `failed`."""
+        queued = self._take(self.active, ACTIVE, errors=True)
+        if queued is None:
+            queued = self._take(self.backoff, BACKOFF, errors=False)
+        if queued is not None:
+            queued.where = ""
+            queued.attempts += 1
+        return queued
+
+    def failed(self, queued: Queued, refused_by: tuple[str, ...], now: int) -> None:
+        """A cycle has failed: refused by plugins, or by an error if there are none."""
+        queued.refused_by = refused_by
+        queued.since_ns = queued.failed_ns = now
+        if refused_by:
+            queued.refusals += 1
+            queued.errors = 0
+            self.pods[queued.pod.key] = queued
+            queued.backoff_ns = self._backoff_end(queued.refusals, now)
+            self._wait(queued)
+        else:
+            queued.errors += 1
+            self.pods[queued.pod.key] = queued
+            queued.backoff_ns = self._backoff_end(queued.errors, now)
+            self._place(queued, BACKOFF)
+
+    # Waking.
+
+    def wake(self, event: ClusterEvent, now: int) -> list[str]:
+        """Moves the pods that the event may help; answers with those that can be tried."""
+        woken = []
+        interested = {
+            name: profile.hinting((event.resource, event.action))
+            for name, profile in self.profiles.items()
+        }
+        if not any(interested.values()):
+            return woken
+        for key in list(self.unschedulable):
+            queued = self.pods[key]
+            if queued.gate not in OPENED_BY_UPDATE and self._wakes(queued, event, interested):
+                self._requeue(queued, now)
+                if queued.where in (ACTIVE, BACKOFF):
+                    woken.append(key)
+        return woken
+
+    def activate(self, key: str, now: int) -> bool:
+        """Lets a pod in whatever it waits for."""
+        queued = self.pods.get(key)
+        return queued is not None and queued.where == UNSCHEDULABLE and self._activate(queued)
+
+    def flush(self, now: int) -> int:
+        """Lets in the pods whose back-off is over, and those that have waited too long."""
+        count = 0
+        while self.backoff:
+            _, number, key = self.backoff[0]
+            queued = self.pods.get(key)
+            if queued is None or queued.number != number or queued.where != BACKOFF:
+                heappop(self.backoff)
+                continue
+            if self.backs_off(queued, now):
+                break
+            heappop(self.backoff)
+            count += self._activate(queued)
+        for key in list(self.unschedulable):
+            queued = self.pods[key]
+            if not queued.gate and now - queued.since_ns > LONGEST_WAIT_NS:
+                self._requeue(queued, now)
+                count += queued.where in (ACTIVE, BACKOFF)
+        return count
+
+    def next_backoff_ns(self) -> int | None:
+        """When the first back-off will be over (the second after the one in which it ends)."""
+        ends = [
+            order[0]
+            for order, number, key in self.backoff[:1]
+            if key in self.pods and self.pods[key].number == number
+        ]
+        return ends[0] + SECOND if ends else None
+
+    def backs_off(self, queued: Queued, now: int) -> bool:
+        """Whether a pod still backs off: also in the whole second in which its time ends."""
+        return queued.backoff_ns >= now // SECOND * SECOND
+
+    # Inside.
+
+    def _backoff_end(self, count: int, now: int) -> int:
+        seconds = min(self.initial_seconds * 2 ** min(count - 1, 32), self.max_seconds)
+        return (now + seconds * SECOND) // SECOND * SECOND
+
+    def _wakes(
+        self,
+        queued: Queued,
+        event: ClusterEvent,
+        interested: dict[str, tuple[str, ...]] | None = None,
+    ) -> bool:
+        profile = self.profiles[queued.pod.scheduler_name]
+        kind = (event.resource, event.action)
+        names = interested[profile.name] if interested else profile.hinting(kind)
+        for name in queued.refused_by:
+            if name in names and _hint(profile, name, self.handle, queued.pod, event):
+                return True
+        return not queued.refused_by
+
+    def _requeue(self, queued: Queued, now: int) -> bool:
+        """Out of the unschedulable pods: to the back-off, or straight to the active ones."""
+        if not self.backs_off(queued, now):
+            return self._activate(queued)
+        if self._gated(queued):
+            return False
+        self._place(queued, BACKOFF)
+        return True
+
+    def _activate(self, queued: Queued) -> bool:
+        if self._gated(queued):
+            return False
+        self._place(queued, ACTIVE)
+        return True
+
+    def _gated(self, queued: Queued) -> bool:
+        """Asks PreEnqueue; a gated pod waits among the unschedulable ones."""
+        queued.gate = ""
+        for plugin, _ in self.profiles[queued.pod.scheduler_name].points["preEnqueue"]:
+            gate: Any = plugin
+            if gate.pre_enqueue(self.handle, queued.pod) is not None:
+                queued.gate = plugin.name
+                self._wait(queued)
+                return True
+        return False
+
+    def _wait(self, queued: Queued) -> None:
+        self._leave(queued)
+        queued.where = UNSCHEDULABLE
+        self.unschedulable[queued.pod.key] = None
+
+    def _place(self, queued: Queued, where: str) -> None:
+        self._leave(queued)
+        self.last_number += 1
+        queued.where, queued.number = where, self.last_number
+        order = self.sorter.sort_key(queued.pod, queued.since_ns)
+        if where == ACTIVE:
+            heappush(self.active, (order, queued.number, queued.pod.key))
+        else:
+            heappush(self.backoff, ((queued.backoff_ns, order), queued.number, queued.pod.key))
+
+    def _leave(self, queued: Queued) -> None:
+        self.unschedulable.pop(queued.pod.key, None)
+        queued.where = ""
+
+    def _take(self, heap: list[tuple[Any, int, str]], where: str, *, errors: bool) -> Queued | None:
+        passed_over = []
+        found = None
+        while heap and found is None:
+            entry = heappop(heap)
+            queued = self.pods.get(entry[2])
+            if queued is None or queued.number != entry[1] or queued.where != where:
+                continue
+            if not errors and not queued.refused_by:
+                passed_over.append(entry)
+                continue
+            found = queued
+        for entry in passed_over:
+            heappush(heap, entry)
+        return found
+
+
+def _hint(profile: Profile, name: str, handle: Handle, pod: PodInfo, event: ClusterEvent) -> bool:
+    """Whether a plugin wants the pod tried; what it hears of without having asked, it believes."""
+    plugin: Plugin = profile.plugins[name]
+    if (event.resource, event.action) not in plugin.events:
+        return True
+    return plugin.hint(handle, pod, event)

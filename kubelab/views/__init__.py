@@ -1,0 +1,15 @@
+"""The views: pictures of a cluster that step, go back, and say why.
+
+Here belongs what turns the trace and the objects of a cluster into pictures and words; nothing here
+decides anything in the cluster, and a view never moves it except by the buttons that say so. Views
+are handed a cluster and do not import it. Read `view.py` first (the contract and the stepping),
+then `scheduler.py` as an example of a view, then `stage.py` and `view.js` for the page.
+"""
+
+from kubelab.views.cluster import show as cluster
+from kubelab.views.cluster import show as dashboard
+from kubelab.views.dns import show as dns
+from kubelab.views.etcd import show as etcd
+from kubelab.views.scheduler import show as scheduler
+
+__all__ = ["cluster", "dashboard", "dns", "etcd", "scheduler"]

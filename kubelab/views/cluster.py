@@ -1,0 +1,296 @@
+"""The cluster view: what runs where?
+
+The control plane above, the nodes below, and between them the pods that have no node yet: a pod has
+no place before it is bound, and never moves from one node to another. The message of the step shown
+is an arrow from who sent it to who handled it. Bars show what pods ask for, which is what counts
+for the scheduler. Objects are read at the moment looked at; which processes are stopped follows
+from the faults up to then.
+
+In Kubernetes: `kubectl get nodes,pods -o wide`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kubelab.api.objects import get
+from kubelab.sim.kernel import Event
+from kubelab.views import floor
+from kubelab.views.cursor import Cursor, Stops
+from kubelab.views.desk import desk_of
+from kubelab.views.palette import actor_of, label_of
+from kubelab.views.room import Room, amount_text, rooms
+from kubelab.views.view import Kind, View
+from kubelab.views.words import Table, Words, listed, plural
+
+# Background chatter that no step stops at: heartbeats, Events, and what is only read.
+NOISE = ("/registry/leases/", "/registry/events/", "compact_rev_key", "/registry/masterleases/")
+NOISY_KINDS = ("Lease", "Event")
+READS = ("GET", "")
+RUNTIME_CALLS = (
+    "run_pod_sandbox",
+    "pull_image",
+    "create_container",
+    "start_container",
+    "stop_container",
+    "remove_container",
+    "stop_pod_sandbox",
+)
+LOOKUPS = ("resolve", "curl", "connect", "query")
+
+
+def show(cluster: Any, *, by: str = "decision") -> View:
+    """What runs where, and who tells whom."""
+    return View(cluster, KIND, {}, by=by)
+
+
+def is_stop(event: Event, by: str, options: dict[str, Any]) -> bool:
+    """By decision: what changes an object or a process; by message also who asked for it."""
+    detail, verb, target = event.detail, event.verb, event.target
+    if target == "faults" or (target == "you" and verb == "act"):
+        return verb != "start"
+    if target.startswith("etcd"):
+        return _is_change(event)
+    if verb == "schedule_one":
+        return bool(detail.get("pod"))
+    if verb in RUNTIME_CALLS or verb in LOOKUPS:
+        return True
+    if target == "controller-manager" and verb == "sync":
+        return by == "message" and bool(detail.get("act"))
+    if by != "message":
+        return False
+    if verb == "request":
+        return detail.get("method") not in READS and detail.get("kind") not in NOISY_KINDS
+    if verb == "watched":
+        return detail.get("kind") not in NOISY_KINDS and detail.get("type") not in (
+            "BOOKMARK",
+            None,
+        )
+    return target.startswith("kube-proxy") and bool(detail.get("changed"))
+
+
+def _is_change(event: Event) -> bool:
+    detail = event.detail
+    if event.verb not in ("txn", "put", "delete_range") or not detail.get("revision"):
+        return False
+    return detail.get("succeeded") is not False and not str(detail.get("key", "")).startswith(NOISE)
+
+
+def matters(cluster: Any, by: str, options: dict[str, Any]) -> Callable[[Event], bool]:
+    """The test for the view's stops."""
+    return lambda event: is_stop(event, by, options)
+
+
+def frame(cluster: Any, cursor: Cursor, options: dict[str, Any]) -> dict[str, Any]:
+    """What there is to see at a moment."""
+    moment = cluster.at(event=cursor.event)
+    nodes, pods = moment.list("Node"), moment.list("Pod")
+    place = rooms(nodes, pods)
+    down = stopped_at(cluster, cursor.event)
+    event = cluster.trace[cursor.focus - 1] if cursor.focus else None
+    shown = [pod_row(pod) for pod in pods]
+    rows = [node_row(node, place, shown, down) for node in nodes]
+    known = {row["name"] for row in rows}
+    tray = [row for row in shown if row["node"] not in known]
+    return {
+        "revision": moment.revision,
+        "nodes": rows,
+        "tray": tray,
+        "focus": cursor.focus,
+        "components": _control_plane(cluster, down),
+        "touched": touched(event) if event else "",
+        "message": _message(event) if event else None,
+    }
+
+
+def stopped_at(cluster: Any, event: int) -> set[str]:
+    """The components that were stopped at a moment, by the faults up to then."""
+    desk = desk_of(cluster)
+    if desk.faults is None:
+        desk.faults = Stops(lambda: _is_fault)
+    desk.faults.update(cluster.trace)
+    down: set[str] = set()
+    for number in desk.faults.ids:
+        if number > event:
+            break
+        detail = cluster.trace[number - 1].detail
+        down |= set(detail.get("stopped") or ())
+        down -= set(detail.get("started") or ())
+    return down
+
+
+def _is_fault(event: Event) -> bool:
+    return event.target == "faults" and event.verb in ("halt", "begin")
+
+
+def _control_plane(cluster: Any, down: set[str]) -> list[dict[str, Any]]:
+    names = [
+        name
+        for name in cluster.world.components
+        if name in ("you", "controller-manager", "scheduler")
+        or name.startswith(("apiserver-", "etcd-"))
+    ]
+    order = ("you", "apiserver", "etcd", "controller-manager", "scheduler")
+    names.sort(
+        key=lambda name: (next(i for i, head in enumerate(order) if name.startswith(head)), name)
+    )
+    return [
+        {"name": name, "label": label_of(name), "actor": actor_of(name), "stopped": name in down}
+        for name in names
+    ]
+
+
+def pod_row(pod: Any) -> dict[str, Any]:
+    """What is drawn of a pod: its name, node, state and kubectl's word for it."""
+    metadata = pod["metadata"]
+    state, word = pod_state(pod)
+    owner = next((ref.get("name") for ref in metadata.get("ownerReferences") or ()), "")
+    return {
+        "name": f"{metadata.get('namespace', '')}/{metadata['name']}",
+        "short": metadata["name"],
+        "node": get(pod, "spec", "nodeName", default=""),
+        "state": state,
+        "word": word,
+        "owner": owner,
+        "ip": get(pod, "status", "podIP", default=""),
+    }
+
+
+def pod_state(pod: Any) -> tuple[str, str]:
+    """A pod's state (a pattern) and the word that `kubectl get pods` prints."""
+    phase = get(pod, "status", "phase", default="Pending")
+    word = phase
+    for status in get(pod, "status", "containerStatuses") or ():
+        state = status.get("state") or {}
+        for part in ("waiting", "terminated"):
+            reason = (state.get(part) or {}).get("reason")
+            if reason:
+                word = reason
+    if pod["metadata"].get("deletionTimestamp"):
+        lost = get(pod, "status", "reason") == "NodeLost"
+        return ("unknown", "Unknown") if lost else ("leaving", "Terminating")
+    if not get(pod, "spec", "nodeName"):
+        return "waiting", "Pending"
+    if phase == "Failed" or word.endswith(("BackOff", "Error")) or word.startswith("Err"):
+        return "failed", word
+    if phase == "Succeeded":
+        return "stopped", "Completed"
+    ready = any(
+        item.get("type") == "Ready" and item.get("status") == "True"
+        for item in get(pod, "status", "conditions") or ()
+    )
+    return ("ready", word) if ready else ("working", word)
+
+
+def node_row(node: Any, place: Any, pods: list[dict[str, Any]], down: set[str]) -> dict[str, Any]:
+    """What is drawn of a node."""
+    name = node["metadata"]["name"]
+    ready = next(
+        (
+            item.get("status")
+            for item in get(node, "status", "conditions") or ()
+            if item.get("type") == "Ready"
+        ),
+        "False",
+    )
+    state = {"True": "ready", "Unknown": "unknown"}.get(str(ready), "failed")
+    word = "Ready" if ready == "True" else "NotReady"
+    if get(node, "spec", "unschedulable"):
+        word += ",SchedulingDisabled"
+    room = place.get(name, {})
+    return {
+        "name": name,
+        "state": state,
+        "word": word,
+        "bars": [
+            {"resource": res, "share": round(room[res].share, 4), "text": _asked(res, room[res])}
+            for res in ("cpu", "memory")
+            if res in room
+        ],
+        "pods": [row for row in pods if row["node"] == name],
+        "parts": [
+            {
+                "name": f"{part}/{name}",
+                "label": part,
+                "actor": actor_of(part),
+                "stopped": f"{part}/{name}" in down,
+            }
+            for part in ("kubelet", "kube-proxy")
+        ],
+    }
+
+
+def _asked(resource: str, room: Room) -> str:
+    return f"{amount_text(resource, room.asked)} of {amount_text(resource, room.total)}"
+
+
+def touched(event: Event) -> str:
+    """The object that an event is about, as `Kind namespace/name`, or the empty string."""
+    detail = event.detail
+    key = str(detail.get("key", ""))
+    if key.startswith("/registry/pods/"):
+        return f"Pod {key[15:]}"
+    if key.startswith("/registry/minions/"):
+        return f"Node {key[18:]}"
+    if detail.get("pod"):
+        pod = str(detail["pod"])
+        return f"Pod {pod if '/' in pod else 'default/' + pod}"
+    kind, name = detail.get("kind"), detail.get("name")
+    if kind in ("Pod", "Node") and name:
+        return f"Pod {detail.get('namespace')}/{name}" if kind == "Pod" else f"Node {name}"
+    return ""
+
+
+def _message(event: Event) -> dict[str, Any]:
+    detail = event.detail
+    about = detail.get("name") or str(detail.get("key", "")).rpartition("/")[2]
+    verb = str(detail.get("verb") or detail.get("act") or event.verb).replace("_", " ")
+    return {
+        "from": event.actor,
+        "to": event.target,
+        "verb": verb,
+        "about": str(about or ""),
+        "actor": actor_of(event.actor),
+        "event": event.id,
+        "dashed": event.verb in ("watched", "watch_response"),
+    }
+
+
+def words(data: dict[str, Any]) -> Words:
+    """Alt text and tables."""
+    nodes = data["nodes"]
+    pods = [pod for node in nodes for pod in node["pods"]]
+    ready = sum(node["state"] == "ready" for node in nodes)
+    counts: dict[str, int] = {}
+    for pod in pods:
+        counts[pod["word"]] = counts.get(pod["word"], 0) + 1
+    said = [f"{count} {word}" for word, count in sorted(counts.items())]
+    waiting = plural(len(data["tray"]), "pod")
+    alt = f"{ready} of {plural(len(nodes), 'node')} ready, {plural(len(pods), 'pod')} on nodes"
+    alt += f" ({listed(said, 5)})" if said else ""
+    alt += f", {waiting} without a node." if data["tray"] else "."
+    stopped = [part["label"] for part in data["components"] if part["stopped"]]
+    if stopped:
+        alt += f" Stopped: {listed(stopped)}."
+    node_rows = tuple(
+        (node["name"], node["word"], *(bar["text"] for bar in node["bars"]), str(len(node["pods"])))
+        for node in nodes
+    )
+    pod_rows = tuple(
+        (pod["name"], pod["word"], pod["node"] or "none", pod["ip"] or "none")
+        for pod in [*data["tray"], *pods]
+    )
+    tables = (
+        Table("Nodes", ("node", "status", "cpu asked", "memory asked", "pods"), node_rows),
+        Table("Pods", ("pod", "status", "node", "address"), pod_rows),
+    )
+    return Words(alt=alt, tables=tuple(table for table in tables if table.rows))
+
+
+def title(data: dict[str, Any]) -> str:
+    """The line above the picture."""
+    return f"cluster · {plural(len(data['nodes']), 'node')}"
+
+
+KIND = Kind("cluster", title, frame, floor.draw, words, matters)

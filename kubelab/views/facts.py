@@ -1,0 +1,144 @@
+"""What is known of a selected thing at a moment: the side panel's rows.
+
+Facts first, few and in kubectl's own words, then the kubectl line that shows the same on a real
+cluster. Nothing here sends a request: objects are read at the moment the viewer looks at.
+
+In Kubernetes: `kubectl describe` says the same at more length.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubelab.api.objects import Obj, get
+from kubelab.views.palette import label_of
+
+# Kinds that have no namespace, among those that views show.
+CLUSTERED = ("Node", "Namespace", "PersistentVolume")
+
+
+def split(name: str) -> tuple[str, str]:
+    """`namespace/name` taken apart."""
+    namespace, _, short = name.rpartition("/")
+    return namespace, short
+
+
+def find(moment: Any, kind: str, name: str) -> Obj | None:
+    """An object at a moment, or None."""
+    namespace, short = split(name)
+    try:
+        found = moment.get(kind, short, namespace or "default")
+    except Exception:
+        return None
+    return found if isinstance(found, dict) else None  # type: ignore[return-value]
+
+
+def facts_of(cluster: Any, event: int, selection: tuple[str, str] | None) -> dict[str, Any] | None:
+    """Title, rows, the kubectl line and the last change of what is selected."""
+    if selection is None:
+        return None
+    kind, name = selection
+    if kind == "component":
+        return _component(cluster, event, name)
+    if kind in ("key", "revision", "query", "column", "hop"):
+        return {"kind": kind, "name": name, "title": name, "rows": [], "kubectl": "", "event": 0}
+    obj = find(cluster.at(event=event), kind, name)
+    namespace, short = split(name)
+    scope = f" -n {namespace}" if namespace and namespace != "default" else ""
+    out = {
+        "kind": kind,
+        "name": name,
+        "title": f"{kind} {short}",
+        "kubectl": f"kubectl describe {kind.lower()} {short}{scope}",
+        "event": 0,
+        "rows": [],
+    }
+    if obj is None:
+        out["rows"] = [["exists", "no, not at this moment"]]
+        return out
+    out["rows"] = [[label, value] for label, value in _rows(kind, obj) if value]
+    out["event"] = _last_change(cluster, event, kind, name)
+    return out
+
+
+def _rows(kind: str, obj: Obj) -> list[tuple[str, str]]:
+    metadata = obj.get("metadata") or {}
+    labels = metadata.get("labels") or {}
+    rows = [
+        ("namespace", metadata.get("namespace", "")),
+        ("labels", ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))),
+        ("resourceVersion", str(metadata.get("resourceVersion", ""))),
+    ]
+    if kind == "Pod":
+        rows += [
+            ("phase", get(obj, "status", "phase", default="")),
+            ("node", get(obj, "spec", "nodeName", default="none yet")),
+            ("address", get(obj, "status", "podIP", default="none yet")),
+            ("image", ", ".join(c.get("image", "") for c in get(obj, "spec", "containers") or ())),
+        ]
+        rows += _conditions(obj)
+    elif kind == "Node":
+        rows += [
+            ("cpu", str(get(obj, "status", "allocatable", "cpu", default=""))),
+            ("memory", str(get(obj, "status", "allocatable", "memory", default=""))),
+            ("pod addresses", get(obj, "spec", "podCIDR", default="")),
+            ("taints", ", ".join(t.get("key", "") for t in get(obj, "spec", "taints") or ())),
+        ]
+        rows += _conditions(obj)
+    elif kind == "Service":
+        rows += [
+            ("type", get(obj, "spec", "type", default="")),
+            ("cluster IP", get(obj, "spec", "clusterIP", default="")),
+            (
+                "selector",
+                ", ".join(
+                    f"{key}={value}" for key, value in (get(obj, "spec", "selector") or {}).items()
+                ),
+            ),
+        ]
+    elif get(obj, "spec", "replicas") is not None:
+        rows += [
+            ("wished replicas", str(get(obj, "spec", "replicas"))),
+            ("ready replicas", str(get(obj, "status", "readyReplicas", default=0))),
+        ]
+    return rows
+
+
+def _conditions(obj: Obj) -> list[tuple[str, str]]:
+    out = []
+    for condition in get(obj, "status", "conditions") or ():
+        reason = f" ({condition['reason']})" if condition.get("reason") else ""
+        out.append((str(condition.get("type")), f"{condition.get('status')}{reason}"))
+    return out
+
+
+def _component(cluster: Any, event: int, name: str) -> dict[str, Any]:
+    trace = cluster.trace
+    last = next(
+        (
+            trace[i]
+            for i in range(event - 1, max(event - 3000, 0) - 1, -1)
+            if trace[i].target == name
+        ),
+        None,
+    )
+    rows = [["process", name]]
+    if last is not None:
+        rows.append(["last did", cluster.tell(last)])
+    return {
+        "kind": "component",
+        "name": name,
+        "title": label_of(name),
+        "rows": rows,
+        "kubectl": "kubectl get componentstatuses" if name.startswith("etcd") else "",
+        "event": last.id if last is not None else 0,
+    }
+
+
+def _last_change(cluster: Any, event: int, kind: str, name: str) -> int:
+    """The event that last wrote the object, as the cluster's own `why` finds it."""
+    try:
+        chain = cluster.why(f"{kind.lower()}/{name}")
+    except Exception:
+        return 0
+    return next((item.id for item in reversed(chain) if item.id <= event), 0)

@@ -52,7 +52,8 @@ class Process(Client):
 
     def informer(self, kind: str) -> Informer:
         """The shared informer of a kind (`v1/Pod`), begun when first asked for."""
-        return self.informers.get(kinds.named(kind).plural) or self.inform(kind)
+        known = self.informers.get(kinds.named(kind).plural)
+        return known if known is not None else self.inform(kind)
 
     def informed(self, informer: str) -> None:
         """An informer is filled: controllers that waited for all of theirs may begin to work."""

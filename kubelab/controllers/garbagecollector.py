@@ -95,8 +95,13 @@ class GarbageCollector(Controller):
                 self.enqueue(owner)
         for owner in now:
             self.dependents.setdefault(owner, {})[uid] = None
-            if owner not in self.objects or is_waiting(self.objects[owner], FOREGROUND):
+            held = self.objects.get(owner)
+            if held is None or is_waiting(held, FOREGROUND) or not self._shares(held, uid):
                 self.enqueue(uid)
+
+    def _shares(self, owner: Obj, uid: str) -> bool:
+        """Whether an owner is where it may own; one in another namespace owns nothing."""
+        return namespace_of(owner) in ("", namespace_of(self.objects[uid]))
 
     def _unlink(self, owner: str, uid: str) -> None:
         dependents = self.dependents.get(owner)
@@ -141,8 +146,7 @@ class GarbageCollector(Controller):
         unknown = False
         for ref in owners_of(obj):
             owner = self.objects.get(ref["uid"])
-            if owner is not None and namespace_of(owner) not in ("", namespace_of(obj)):
-                # An owner in another namespace owns nothing.
+            if owner is not None and not self._shares(owner, uid_of(obj)):
                 dangling.append(ref)
             elif owner is not None:
                 (waiting if is_waiting(owner, FOREGROUND) else solid).append(ref)

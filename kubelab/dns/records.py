@@ -111,7 +111,7 @@ def answer(
     if type_ in ("AXFR", "IXFR"):
         return Reply("REFUSED")
     question = Question(caches, options, zone, upstream)
-    owner = name[len(name) - len(zone):]
+    owner = name[len(name) - len(zone) :]
     soa = (question.soa(owner),)
     try:
         reply = question.resolve(name, lowered, type_)

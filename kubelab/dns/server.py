@@ -93,7 +93,7 @@ class CoreDNS(Client):
         node: str,
         address: str,
         servers: Sequence[str] = ("apiserver-1",),
-        options: Options = Options(),  # noqa: B008  (a NamedTuple, immutable)
+        options: Options = Options(),
         upstreams: Sequence[str] = ("192.0.2.53",),
     ) -> None:
         user = "system:serviceaccount:kube-system:coredns"
@@ -328,7 +328,7 @@ def by_pod_address(pod: Obj) -> str:
 
 def run(
     world: World, servers: Sequence[str], pod: str, address: str, node: str,
-    options: Options = Options(),  # noqa: B008  (a NamedTuple, immutable)
+    options: Options = Options(),
 ) -> str:  # fmt: skip
     """Starts a CoreDNS process for a pod's container; returns the component's name."""
     name = f"coredns/{pod}"

@@ -198,7 +198,8 @@ class Kernel(Component):
         if self.is_own(source_ip) and destination_ip in self.pods:
             # From the node to its own pod no rule can match: probes go this way, at little cost.
             self._deliver(request)
-        elif destination_ip == source_ip:
+        elif destination_ip == source_ip and source_ip in self.pods:
+            # Within the pod's own network namespace the node's rules do not exist.
             self._deliver(request)
         else:
             self.after(0, "transmit", request)

@@ -207,9 +207,7 @@ class Walk:
             return target
         if target == "DNAT":
             host, _, port = rule.to.removeprefix("--to-destination ").rpartition(":")
-            self.packet = before._replace(
-                destination=host.strip("[]"), destination_port=int(port)
-            )
+            self.packet = before._replace(destination=host.strip("[]"), destination_port=int(port))
         elif target == "MARK":
             mark = 0 if rule.to == CLEAR_MARK else MASQUERADE_MARK
             self.packet = before._replace(mark=mark)

@@ -67,9 +67,7 @@ def slice_endpoints(slice_: Obj, node: str) -> SlicePorts:
         if number is None:
             continue
         key = (port.get("name") or "", port.get("protocol") or "TCP")
-        out[key] = tuple(
-            _endpoint(entry, number, node) for entry in slice_.get("endpoints") or ()
-        )
+        out[key] = tuple(_endpoint(entry, number, node) for entry in slice_.get("endpoints") or ())
     return out
 
 

@@ -147,8 +147,7 @@ class KubeProxy(Client):
     def _write(self, kernel: Kernel, key: str) -> dict[str, dict[str, list[str]]]:
         """One service: returns the endpoints before and after, by port."""
         before = self.written.get(key, {})
-        after = {port.name + "/" + port.protocol: self._rule_set(key, port)
-                 for port in self.ports.get(key, ())}  # fmt: skip
+        after = {port.name: self._rule_set(key, port) for port in self.ports.get(key, ())}
         changed: dict[str, dict[str, list[str]]] = {}
         for name in [*before, *(name for name in after if name not in before)]:
             old = before[name][1] if name in before else RuleSet()

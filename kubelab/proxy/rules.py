@@ -344,9 +344,7 @@ def base() -> dict[str, dict[str, Rules | Portal]]:
         POSTROUTING: (
             Rule("RETURN", mark=NOT_MARKED),
             Rule("MARK", to=CLEAR_MARK),
-            Rule(
-                "MASQUERADE", "kubernetes service traffic requiring SNAT", to="--random-fully"
-            ),
+            Rule("MASQUERADE", "kubernetes service traffic requiring SNAT", to="--random-fully"),
         ),
         CANARY: (),
     }

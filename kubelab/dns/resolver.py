@@ -255,10 +255,11 @@ def _from_hosts(conf: Obj, name: str, types: tuple[str, ...]) -> tuple[Answer, .
     if len(types) < 2:
         return ()
     wanted = name.rstrip(".").lower()
-    rows: list[Answer] = []
-    for entry in get(conf, "hosts", default=()):
-        if wanted in (host.lower() for host in entry.get("hostnames", ())):
-            rows.append(Answer(name, 0, "AAAA" if ":" in entry["ip"] else "A", entry["ip"]))
+    rows = [
+        Answer(name, 0, "AAAA" if ":" in entry["ip"] else "A", entry["ip"])
+        for entry in get(conf, "hosts", default=())
+        if wanted in (host.lower() for host in entry.get("hostnames", ()))
+    ]
     if not rows and wanted == "localhost":
         rows.append(Answer(name, 0, "A", "127.0.0.1"))
     return tuple(rows)

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 from kubelab.api.objects import Obj, key_of
 from kubelab.client.client import Client
 from kubelab.client.informer import Informer
-from kubelab.dns import records, wire
-from kubelab.dns.records import Caches, Options, Reply
+from kubelab.dns import naming, records, wire
+from kubelab.dns.naming import Caches, Options, Reply
 from kubelab.network.kernel import Kernel
 from kubelab.network.payloads import Answer, HttpRequest, HttpResponse, Outcome
 from kubelab.sim.kernel import SECOND, Event, World
@@ -59,7 +59,7 @@ class Slices:
     def __init__(self, informer: Informer) -> None:
         self.informer = informer
         self.addresses: dict[str, dict[str, None]] = {}
-        informer.index("service", records.by_service)
+        informer.index("service", naming.by_service)
 
     def get(self, key: str) -> Obj | None:
         """The slice of a key."""
@@ -73,13 +73,13 @@ class Slices:
 
     def changed(self, old: Obj | None, new: Obj | None) -> None:
         """Keeps the index by address."""
-        for address in records.by_endpoint_addresses(old) if old is not None else ():
+        for address in naming.by_endpoint_addresses(old) if old is not None else ():
             keys = self.addresses.get(address)
             if keys is not None:
                 keys.pop(key_of(old), None)
                 if not keys:
                     del self.addresses[address]
-        for address in records.by_endpoint_addresses(new) if new is not None else ():
+        for address in naming.by_endpoint_addresses(new) if new is not None else ():
             self.addresses.setdefault(address, {})[key_of(new)] = None
 
 
@@ -111,7 +111,7 @@ class CoreDNS(Client):
         self.modified_seconds = self.now // SECOND
         self.ready = False
         services = self.inform("v1/Service").subscribe("on_change")
-        services.index("clusterIP", records.by_cluster_ip)
+        services.index("clusterIP", naming.by_cluster_ip)
         self.slices = Slices(self.inform("discovery.k8s.io/v1/EndpointSlice"))
         self.slices.informer.subscribe("on_slice")
         self.inform("v1/Namespace")

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab.network.payloads import Exchange, Resolution
+from kubelab.network.resolvconf import CLUSTER_DNS
 from kubelab.sim.kernel import SECOND
 from kubelab.sim.tree import EMPTY
 
@@ -30,14 +31,23 @@ def run(cluster: Any, pod: str, program: str, *args: Any) -> Any:
     else:
         namespace, name, node = cluster.whereabouts(pod)
         who = f"{namespace}/{name}"
+    return ask(cluster, node, program, who, "", EMPTY, *args)
+
+
+def ask(cluster: Any, node: str, program: str, *args: Any) -> Any:
+    """Sends a message of `you` to `tools/<node>` and steps until its answer is there.
+
+    None where the node is off, or goes off meanwhile.
+    """
     you = cluster.world.components["you"]
+    tools = cluster.world.components.get(f"tools/{node}")
     # No two calls are under way at once, and each takes its answer, so the clock names the call.
     token = -cluster.world.seq - 1
-    cluster.history.inject(f"tools/{node}", program, "you", token, who, "", EMPTY, *args)
+    cluster.history.inject(f"tools/{node}", program, "you", token, *args)
     deadline = cluster.world.now + PATIENCE_NS
     while token not in you.answers:
         due = cluster.world.next_time()
-        if due is None or due > deadline:
+        if due is None or due > deadline or tools is None or tools.stopped:
             break
         cluster.history.step()
     return you.answers.pop(token, None)
@@ -75,3 +85,18 @@ class Names:
         if isinstance(found, Resolution):
             return found
         return Resolution(name, type.upper(), "TIMEOUT")
+
+    def query(self, wire: bytes, protocol: str = "UDP") -> bytes:
+        """A DNS message to the cluster's DNS service from one of its nodes, and the answer.
+
+        Empty where no answer comes: no DNS server is there, or the bytes are no question.
+        """
+        world = self._cluster.world
+        for name, component in world.components.items():
+            if name.startswith("tools/") and not component.stopped:
+                node = name.partition("/")[2]
+                where = (CLUSTER_DNS, 53, protocol.upper(), bytes(wire))
+                found = ask(self._cluster, node, "connect", node, "", EMPTY, *where)
+                answer = found.payload if isinstance(found, Exchange) else None
+                return answer if isinstance(answer, bytes) else b""
+        return b""

@@ -94,12 +94,15 @@ class Kernel(Component):
     # Addresses: what the kubelet and the CNI plugin set up.
 
     def configure(self, node_ip: str, pod_cidr: str = "") -> None:
-        """The machine's own address, and the network from which its pods get theirs."""
+        """The machine's own address, and the network from which its pods get theirs.
+
+        Without a network the present one stays: a kubelet that starts again may not know it yet.
+        """
         self.node_ip = node_ip
-        self.pod_cidr = pod_cidr
-        self.gateway = addresses.host(pod_cidr, 1) if pod_cidr else ""
+        self.pod_cidr = pod_cidr or self.pod_cidr
+        self.gateway = addresses.host(self.pod_cidr, 1) if self.pod_cidr else ""
         self.own.update(dict.fromkeys(a for a in (node_ip, self.gateway) if a))
-        self.send(FABRIC, "announce", self.name, node_ip, pod_cidr)
+        self.send(FABRIC, "announce", self.name, node_ip, self.pod_cidr)
 
     def add_address(self, address: str) -> None:
         """One more address of the machine's own."""

@@ -169,8 +169,7 @@ class Tables:
         for name in (table,) if table else ("mangle", "filter", "nat"):
             chains = self.table(name)
             out.append(f"*{name}")
-            for chain in BUILT_IN[name]:
-                out.append(f":{chain} ACCEPT [0:0]")
+            out.extend(f":{chain} ACCEPT [0:0]" for chain in BUILT_IN[name])
             made = sorted(chain for chain in chains if chain not in BUILT_IN[name])
             out.extend(f":{chain} - [0:0]" for chain in made)
             for chain in (*BUILT_IN[name], *made):

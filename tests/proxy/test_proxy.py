@@ -71,7 +71,7 @@ def test_first_change_is_written_at_once_and_more_wait_a_second(lab: Lab) -> Non
 
 
 def test_stopped_proxy_leaves_stale_rules(lab: Lab) -> None:
-    """Stopped, the proxy leaves its rules: packets go where the endpoint was, and nobody answers."""
+    """Stopped, the proxy leaves its rules: packets go to an endpoint that is gone."""
     client = lab.pod("client")
     web = lab.pod("web-1", 1, 8080)
     lab.server.put(slices("web", [endpoint(web)], 8080))

@@ -117,7 +117,8 @@ def test_no_endpoints_are_rejected_by_the_filter() -> None:
     text = saved(port)
     assert "KUBE-SVC-" not in text
     assert (
-        '-A KUBE-SERVICES -d 10.97.3.4/32 -p tcp -m comment --comment "default/web has no endpoints"'
+        "-A KUBE-SERVICES -d 10.97.3.4/32 -p tcp -m comment --comment "
+        '"default/web has no endpoints"'
         " -m tcp --dport 80 -j REJECT --reject-with icmp-port-unreachable"
     ) in text.splitlines()
 

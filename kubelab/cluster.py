@@ -20,7 +20,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from kubelab import nodes as machines
+from kubelab import machines
 from kubelab.addons import Installer, dns
 from kubelab.api import condition as conditions
 from kubelab.api.errors import ApiError
@@ -51,6 +51,7 @@ def build(world: World, nodes: list[Obj], options: Options) -> None:
         world.add(Member(name))
     for name in servers:
         world.add(APIServer(name, etcd=members, address=machines.CONTROL_PLANE))
+    machines.add_network(world)
     world.add(controller_manager(servers))
     world.add(Scheduler("scheduler", servers, options.scheduler_config))
     for number, node in enumerate(nodes, 1):
@@ -106,7 +107,7 @@ class Cluster(Look):
     ) -> None:
         options = Options(etcd, apiservers, dns, runtime, scheduler_config, store)
         world = World(seed)
-        build(world, machines.manifests(nodes), options)
+        build(world, machines.node_manifests(nodes), options)
         self._adopt(History(world))
 
     def _adopt(self, history: History) -> None:

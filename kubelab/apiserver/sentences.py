@@ -53,15 +53,18 @@ def _answered(event: Event, detail: Any) -> str:
     if "cache" in detail:
         return f"API server fills its watch cache of {detail['cache']} from etcd."
     if "revision" in detail and "key" in detail:
-        return f"API server hears from etcd that {detail['key']} is stored as revision {detail['revision']}."
+        stored = f"{detail['key']} is stored as revision {detail['revision']}"
+        return f"API server hears from etcd that {stored}."
     return f"API server hears etcd's answer to its {detail.get('method', 'call')}."
 
 
 def _watch_response(event: Event, detail: Any) -> str:
+    if "key" not in detail:
+        return f"API server hears that its watch of {detail.get('cache', 'a directory')} is open."
     told = detail.get("told", 0)
     who = f"{told} watcher{'' if told == 1 else 's'}"
     return (
-        f"API server sees {detail.get('key', 'a key')} change in revision "
+        f"API server sees {detail['key']} change in revision "
         f"{detail.get('revision', '?')} and tells {who}."
     )
 

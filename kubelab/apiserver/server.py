@@ -285,6 +285,7 @@ class APIServer(Component):
     def watch_response(self, call_id: int, response: Any) -> None:
         """Changes from etcd: into the cache, and on to the watchers whom they concern."""
         cache = self.caches[self.watches[call_id]]
+        self.note(cache=cache.prefix)
         told = 0
         for event in response.events:
             key, obj = stored.change(cache.prefix, event)

@@ -1,0 +1,90 @@
+"""The machines of a cluster: what runs on a node, and how the machines are wired.
+
+A node is a kernel, a container runtime, a kubelet, a kube-proxy, and the programs of its pods (the
+resolver of the C library, curl and its kin). Beside the nodes there is the network that connects
+them and one machine outside the cluster.
+
+In Kubernetes: a machine set up by `kubeadm join`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from kubelab.api import manifests
+from kubelab.api.objects import Obj, freeze, name_of
+from kubelab.dns import upstream
+from kubelab.dns.resolver import Resolver
+from kubelab.dns.server import CoreDNS
+from kubelab.kubelet.kubelet import Kubelet
+from kubelab.network.fabric import Fabric
+from kubelab.network.kernel import Kernel
+from kubelab.proxy.proxy import KubeProxy
+from kubelab.runtime.containerd import FLAVOURS
+from kubelab.runtime.tools import Tools
+from kubelab.sim.kernel import World
+
+FIRST_ADDRESS = ipaddress.ip_address("192.168.0.10")
+CONTROL_PLANE = "192.168.0.2"
+RESOURCES = {"cpu": "4", "memory": "8Gi", "pods": "110", "ephemeral-storage": "100Gi"}
+
+
+def node_manifests(nodes: int | list[Any]) -> list[Obj]:
+    """The Node manifests of a cluster: given ones, or `node-1` to `node-N` all alike."""
+    if isinstance(nodes, bool) or not isinstance(nodes, (int, list, tuple)):
+        raise TypeError(f"nodes={nodes!r}: give a count or a list of Node manifests")
+    if isinstance(nodes, int):
+        if nodes < 0:
+            raise ValueError(f"nodes={nodes}: a count of nodes is not negative")
+        return [_node(f"node-{number}") for number in range(1, nodes + 1)]
+    made = []
+    for manifest in nodes:
+        for obj in manifests.unpack(freeze(manifest)):
+            if obj.get("kind") != "Node" or not name_of(obj):
+                raise ValueError(f"nodes: {obj.get('kind')} {name_of(obj)!r} is no Node with a name")
+            made.append(obj)
+    names = [name_of(obj) for obj in made]
+    if len(dict.fromkeys(names)) != len(names):
+        raise ValueError(f"nodes: two nodes have one name among {', '.join(names)}")
+    return made
+
+
+def _node(name: str) -> Obj:
+    return freeze({  # type: ignore[no-any-return]
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
+        "status": {"capacity": RESOURCES, "allocatable": RESOURCES},
+    })  # fmt: skip
+
+
+def add_network(world: World) -> None:
+    """The network between the machines, and the machine outside the cluster."""
+    world.add(Fabric())
+    upstream.add(world)
+
+
+def add_node(
+    world: World, node: Obj, number: int, servers: tuple[str, ...], runtime: str = "containerd"
+) -> None:
+    """Puts the components of the `number`-th node into a world."""
+    name = name_of(node)
+    address = str(FIRST_ADDRESS + number)
+    world.add(Kernel(f"kernel/{name}"))
+    world.add(FLAVOURS[runtime](f"runtime/{name}", coredns_factory=start_coredns))
+    world.add(Kubelet(f"kubelet/{name}", servers=servers, node=node, node_ip=address))
+    world.add(KubeProxy(f"kube-proxy/{name}", servers=servers))
+    world.add(Resolver(f"resolver/{name}"))
+    world.add(Tools(f"tools/{name}"))
+
+
+def start_coredns(world: World, namespace: str, pod: str, address: str, node: str) -> str:
+    """Starts a CoreDNS process in a pod; returns the name of its component."""
+    del namespace
+    kubelet = world.components[f"kubelet/{node}"]
+    assert isinstance(kubelet, Kubelet)
+    name = f"coredns/{pod}"
+    if name in world.components:
+        world.halt(name)
+        world.remove(name)
+    world.add(CoreDNS(name, node=node, address=address, servers=kubelet.servers))
+    return name

@@ -181,9 +181,7 @@ class DeploymentController(Controller):
         """A ReplicaSet with the annotations of the new one."""
         before = annotations_of(item)
         notes = dict(before)
-        for name, value in annotations_of(deployment).items():
-            if name not in NOT_COPIED:
-                notes[name] = value
+        notes |= {k: v for k, v in annotations_of(deployment).items() if k not in NOT_COPIED}
         if rolling.revision_of(item) < revision:
             if REVISION in before:
                 history = [text for text in before.get(HISTORY, "").split(",") if text]

@@ -1,4 +1,4 @@
-"""Which pods belong to which Service, and on which of their ports: for Endpoints and EndpointSlices.
+"""Which pods belong to which Service, and on which of their ports.
 
 `PodMatcher` keeps the Services' selectors by namespace, so that a change of a pod finds its
 Services without asking all of them, and says which changes matter: labels, address, readiness, the

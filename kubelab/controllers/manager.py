@@ -20,9 +20,11 @@ from kubelab.controllers.endpointslice import EndpointSliceController
 from kubelab.controllers.garbagecollector import GarbageCollector
 from kubelab.controllers.namespace import NamespaceController
 from kubelab.controllers.nodeipam import NodeIPAMController
+from kubelab.controllers.nodelifecycle import NodeLifecycleController
 from kubelab.controllers.replicaset import ReplicaSetController
 from kubelab.controllers.replicationcontroller import ReplicationControllerController
 from kubelab.controllers.serviceaccount import RootCAController, ServiceAccountController
+from kubelab.controllers.tainteviction import TaintEvictionController
 from kubelab.sim.kernel import Event
 
 NAME = "controller-manager"
@@ -30,6 +32,8 @@ ROOT_CA = "-----BEGIN CERTIFICATE-----\nkubelab\n-----END CERTIFICATE-----\n"
 
 CONTROLLERS: tuple[type[Controller], ...] = (
     NodeIPAMController,
+    NodeLifecycleController,
+    TaintEvictionController,
     NamespaceController,
     ServiceAccountController,
     RootCAController,

@@ -107,7 +107,7 @@ class NamespaceController(Controller):
         self.enqueue_after(self.key, SETTLE_SECONDS)
 
     def finalized(self, response: Response) -> bool:
-        """That the namespace has changed meanwhile is no failure: the change works the key again."""
+        """That the namespace has changed meanwhile is no failure: it is looked at again."""
         if response.status == 409:
             self.enqueue_after(self.key, SETTLE_SECONDS)
         return response.status == 409

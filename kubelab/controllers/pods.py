@@ -180,7 +180,7 @@ def deletion_cost(pod: Obj) -> int:
 
 
 def _younger(a: Obj, b: Obj, since: tuple[int, ...], now_ns: int) -> int:
-    """The younger goes first; ages of the same power of two count as equal, then the UID decides."""
+    """The younger goes first; of ages with the same power of two the UID decides."""
     power = [(now_ns - moment).bit_length() if now_ns > moment else 0 for moment in since]
     if power[0] != power[1]:
         return power[0] - power[1]

@@ -64,7 +64,7 @@ def _deployment(actor: str, detail: Obj) -> str:
     act, key = str(detail.get("act", IDLE)), detail["key"]
     if act.startswith("create "):
         name = act.split()[1]
-        return f"{actor} creates ReplicaSet {name} because no ReplicaSet of {key} has this pod template."
+        return f"{actor} creates ReplicaSet {name} because none of {key} has this pod template."
     if "→" in act:
         return f"{actor} resizes for {key}: {act}, because the wish is {detail.get('wish')} pods."
     if act == IDLE and "wish" in detail:
@@ -87,7 +87,10 @@ def _slices(actor: str, detail: Obj) -> str:
             f"{actor} leaves the addresses of {key} as they are because its {count} {noun} are in."
         )
     was = detail["seen"]
-    return f"{actor} rewrites the addresses of {key} because it finds {count} {noun} and {was} stood there."
+    return (
+        f"{actor} rewrites the addresses of {key} because it finds {count} {noun} and "
+        f"{was} stood there."
+    )
 
 
 def _collector(actor: str, detail: Obj) -> str:

@@ -1,8 +1,8 @@
 """A stub of the API server for tests of controllers: objects in a dict, watches fed from it.
 
-It knows lists, watches, create, update, status, patch, delete with finalizers and grace, collections
-and the finalize subresource, each in its simplest form; no defaults, no validation, no admission. It
-keeps what was asked in `asked`, and can be told to refuse (`refuse`).
+It knows lists, watches, create, update, status, patch, delete with finalizers and grace,
+collections and the finalize subresource, each in its simplest form; no defaults, no validation, no
+admission. It keeps what was asked in `asked`, and can be told to refuse (`refuse`).
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from kubelab.api.objects import get, key_of, name_of
 from kubelab.controllers.deployment import DeploymentController
 from kubelab.controllers.replicaset import ReplicaSetController
-
 from tests.controllers.stub import Scene, template
 
 IMAGE = ("spec", "template", "spec", "containers", 0, "image")
@@ -62,7 +61,9 @@ def sizes(scene: Scene) -> list[int]:
 
 def scalings(scene: Scene) -> list[str]:
     """The ScalingReplicaSet events with old and new in place of the names."""
-    names = {name_of(item): word for item, word in zip(scene.list("replicasets"), "abc")}
+    names = {
+        name_of(item): word for item, word in zip(scene.list("replicasets"), "abc", strict=False)
+    }
     texts = [text for text in scene.events("web") if text.startswith("Scaling")]
     short = [text.removeprefix("ScalingReplicaSet Scaled ") for text in texts]
     for name, word in names.items():
@@ -218,7 +219,9 @@ def test_another_template_with_the_same_name_counts_a_collision() -> None:
     other = Scene(DeploymentController, ReplicaSetController)
     other.make({
         "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": taken},
-        "spec": {"replicas": 0, "selector": {"matchLabels": {"x": "y"}}, "template": template(x="y")},
+        "spec": {
+            "replicas": 0, "selector": {"matchLabels": {"x": "y"}}, "template": template(x="y"),
+        },
     })  # fmt: skip
     other.make(deployment())
     other.settle()

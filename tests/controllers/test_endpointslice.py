@@ -9,7 +9,6 @@ import pytest
 from kubelab.api.objects import Obj, freeze, get, name_of
 from kubelab.controllers.endpoints import EndpointsController
 from kubelab.controllers.endpointslice import EndpointSliceController
-
 from tests.controllers.stub import Scene
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from kubelab.api.objects import Obj, freeze, owners_of, uid_of
 from kubelab.controllers.garbagecollector import GarbageCollector
-
 from tests.controllers.stub import Scene
 
 
@@ -118,5 +117,8 @@ def test_the_sentence_names_the_dead_owner() -> None:
     scene.make(config_map("child", owner))
     scene.run(1)
     remove(scene, "owner")
-    wanted = "Garbage collector deletes ConfigMap default/child because its owner ConfigMap/owner is gone."
+    wanted = (
+        "Garbage collector deletes ConfigMap default/child because its owner ConfigMap/owner is "
+        "gone."
+    )
     assert wanted in scene.sentences()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from kubelab.api.objects import Obj
 from kubelab.controllers.namespace import NamespaceController
 from kubelab.controllers.serviceaccount import RootCAController, ServiceAccountController
-
 from tests.controllers.stub import Scene, status_of
 
 
@@ -111,7 +110,8 @@ def test_a_finalizer_holds_the_namespace_and_is_named() -> None:
     end(scene)
     scene.run(7)
     conditions = scene.get("namespaces", "shop")["status"]["conditions"]
-    assert [(item["type"], item["status"], item["reason"], item["message"]) for item in conditions] == [
+    fields = ("type", "status", "reason", "message")
+    assert [tuple(item[field] for field in fields) for item in conditions] == [
         ("NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered",
          "All resources successfully discovered"),
         ("NamespaceDeletionGroupVersionParsingFailure", "False", "ParsedGroupVersions",

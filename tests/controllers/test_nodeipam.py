@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kubelab.controllers.nodeipam import BLOCKS, NodeIPAMController, block
-
 from tests.controllers.stub import Scene
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from kubelab.api.objects import controller_of, get, key_of, name_of, uid_of
 from kubelab.controllers.replicaset import ReplicaSetController
 from kubelab.controllers.replicationcontroller import ReplicationControllerController
-
 from tests.controllers.stub import Scene, status_of, template
 
 

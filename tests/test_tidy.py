@@ -121,6 +121,7 @@ def test_a_planted_slip_is_found(code, what):
         ("kubelab/api/kinds.py", "x = 1\n" * 400),
         ("kubelab/etcd/__init__.py", "from kubelab.etcd.cluster import EtcdCluster"),
         (HERE, "class A:\n    def __hash__(self):\n        return hash(self.x)"),
+        ("tests/dns/test_x.py", "import random"),
         (HERE, "import itertools\ndef f(a):\n    return zip(a, itertools.count())"),
     ],
 )

@@ -22,10 +22,10 @@ FILE_LINES, FUNCTION_LINES, LINE_LENGTH = 400, 60, 100
 TABLES = {"kubelab/api/kinds.py"}
 
 # Rooms with a counterpart in Kubernetes: each file names it.
-MIRRORS = (
+MIRRORS = tuple(f"kubelab/{room}/" for room in (
     "api", "etcd", "apiserver", "client", "controllers", "scheduler", "kubelet", "runtime",
     "network", "proxy", "dns", "kubectl",
-)  # fmt: skip
+))  # fmt: skip
 
 # Packages whose __init__ offers public names; every other one is a docstring.
 PUBLIC = {
@@ -99,17 +99,12 @@ def sizes(file: File) -> Found:
 def docstrings(file: File) -> Found:
     """Every module says what it is, and where the same thing is in Kubernetes."""
     doc = ast.get_docstring(file.tree)
-    room = file.path.split("/")[1]
     if not doc and not (file.is_test and not file.text.strip()):
         yield file.found(
             1, "no module docstring", "say in one sentence what it is, then how it works"
         )
-    elif (
-        doc
-        and room in MIRRORS
-        and not file.path.endswith("__init__.py")
-        and "In Kubernetes:" not in doc
-    ):
+    mirror = file.path.startswith(MIRRORS) and not file.path.endswith("__init__.py")
+    if doc and mirror and "In Kubernetes:" not in doc:
         remedy = "end the docstring with `In Kubernetes:`, the upstream file and what we leave out"
         yield file.found(1, "the docstring does not name its counterpart", remedy)
     if file.is_test:

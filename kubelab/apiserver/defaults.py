@@ -29,7 +29,14 @@ DEFAULTS: dict[tuple[str, str], Callable[[Obj], Obj]] = {
     **defaults_policies.DEFAULTS,
 }
 
-_NODE_INFO = dict.fromkeys(("machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion", "kubeProxyVersion", "operatingSystem", "architecture"), "")  # fmt: skip
+_NODE_INFO = dict.fromkeys(
+    (
+        "machineID", "systemUUID", "bootID", "kernelVersion", "osImage",
+        "containerRuntimeVersion", "kubeletVersion", "kubeProxyVersion", "operatingSystem",
+        "architecture",
+    ),
+    "",
+)  # fmt: skip
 # The fields that a status has even while nobody has written one.
 _EMPTY: dict[tuple[str, str], dict[str, object]] = {
     ("", "Namespace"): {},

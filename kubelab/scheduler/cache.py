@@ -133,7 +133,7 @@ class Cache:
         self.positions: dict[str, int] = {}
         self.version = 0
 
-    def list(self) -> list[NodeInfo]:
+    def ordered(self) -> list[NodeInfo]:
         """All nodes, zone by zone in turn. The list is the cache's own: it is only read."""
         if self.order is None:
             self.order = self._round_robin()
@@ -147,7 +147,7 @@ class Cache:
         return node if node is not None and node.obj is not None else None
 
     def __len__(self) -> int:
-        return len(self.list())
+        return len(self.ordered())
 
     # Nodes.
 

@@ -216,19 +216,19 @@ def verdict(cycle: Cycle, node: NodeInfo, blocks: list[Block]) -> Status | None:
                 return _named(status, plugins[0])
             continue
         known = table.get(node.name)
+        refusal: Status | None = None
         if known is not None and known[0] == node.version:
-            status = known[1]
+            refusal = known[1]
         else:
-            status = None
             for plugin in plugins:
                 status = ask(plugin, "filter", cycle, node)
                 if status is not None:
-                    status = _named(status, plugin)
+                    refusal = _named(status, plugin)
                     break
             if node.version:
-                table[node.name] = (node.version, status)
-        if status is not None:
-            return status
+                table[node.name] = (node.version, refusal)
+        if refusal is not None:
+            return refusal
     return None
 
 

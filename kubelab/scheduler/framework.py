@@ -151,7 +151,7 @@ class Cycle:
         self.now = now
         # Draws an integer below a limit.
         self.draw = draw or _first
-        self.nodes: list[NodeInfo] = handle.cache.list()
+        self.nodes: list[NodeInfo] = handle.cache.ordered()
         self.state: dict[str, Any] = {}
         self.filters: list[Plugin] = []
 

@@ -144,7 +144,7 @@ class SchedulingQueue:
 
     def wake(self, event: ClusterEvent, now: int) -> list[str]:
         """Moves the pods that the event may help; answers with those that can be tried."""
-        woken = []
+        woken: list[str] = []
         interested = {
             name: profile.hinting((event.resource, event.action))
             for name, profile in self.profiles.items()
@@ -186,7 +186,7 @@ class SchedulingQueue:
 
     def next_backoff_ns(self) -> int | None:
         """When the first back-off will be over (the second after the one in which it ends)."""
-        ends = [
+        ends: list[int] = [
             order[0]
             for order, number, key in self.backoff[:1]
             if key in self.pods and self.pods[key].number == number
@@ -200,7 +200,8 @@ class SchedulingQueue:
     # Inside.
 
     def _backoff_end(self, count: int, now: int) -> int:
-        seconds = min(self.initial_seconds * 2 ** min(count - 1, 32), self.max_seconds)
+        doublings = min(count - 1, 32)
+        seconds = min(self.initial_seconds << doublings, self.max_seconds)
         return (now + seconds * SECOND) // SECOND * SECOND
 
     def _wakes(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubelab.api.objects import Obj, get
+from kubelab.api.objects import EMPTY, Obj, get
 from kubelab.client.client import Client
 from kubelab.client.events import Recorder
 from kubelab.scheduler import config
@@ -67,6 +67,9 @@ class Scheduler(Client):
         self.evictor = Evictor(self)
         self.events = EventHandlers(self)
         self.history = Decisions()
+        # Pods taken off the queue so far.
+        self.attempts = 0
+        self.last: Decision | None = None
         self.next_start = 0
         self.running = False
         self.backoff_timer: int | None = None
@@ -94,6 +97,10 @@ class Scheduler(Client):
         """The last decision on a pod."""
         known = self.history.by_pod.get(key)
         return known[-1] if known else None
+
+    def idle(self) -> bool:
+        """Whether no pod is on its way to a node and no eviction is under way."""
+        return not self.binder.under_way and not self.evictor.under_way
 
     @staticmethod
     def tell(event: Event) -> str:
@@ -160,6 +167,7 @@ class Scheduler(Client):
         if queued is None:
             self.note(pod=None)
             return
+        self.attempts += 1
         pod = queued.pod
         if pod.terminating:
             self.queue.remove(pod.key)
@@ -288,9 +296,10 @@ class Scheduler(Client):
             None,
         )
         status: dict[str, Any] = {}
-        same = old is not None and old["status"] == "False"
-        if not same or old["reason"] != reason or old.get("message") != message:
-            since = old.get("lastTransitionTime") if same else self.timestamp
+        known = old or EMPTY
+        same = known.get("status") == "False"
+        if not same or known.get("reason") != reason or known.get("message") != message:
+            since = known.get("lastTransitionTime") if same else self.timestamp
             condition = {
                 "type": "PodScheduled", "status": "False", "reason": reason, "message": message,
                 "lastProbeTime": None, "lastTransitionTime": since,
@@ -349,6 +358,7 @@ class Scheduler(Client):
 
     def keep(self, decision: Decision, queued: Queued) -> None:
         """Puts a decision into the record and into the event being handled."""
+        self.last = decision
         self.history.add(decision)
         self.note(attempt=queued.attempts, **detail_of(decision))
 

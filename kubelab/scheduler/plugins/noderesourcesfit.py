@@ -61,7 +61,9 @@ class NodeResourcesFit(Plugin):
         strategy = args.get("scoringStrategy") or EMPTY
         self.strategy = strategy.get("type") or LEAST
         wanted = strategy.get("resources") or ({"name": "cpu"}, {"name": "memory"})
-        self.resources = tuple((item["name"], item.get("weight") or 1) for item in wanted)
+        self.resources: tuple[tuple[str, int], ...] = tuple(
+            (str(item["name"]), int(item.get("weight") or 1)) for item in wanted
+        )
         shape = get(strategy, "requestedToCapacityRatio", "shape", default=())
         self.shape = tuple((point["utilization"], point["score"] * 10) for point in shape)
         self.ignored = tuple(args.get("ignoredResources") or ())

@@ -1,0 +1,1 @@
+"""Tests of the scheduler: plugins and cycles as functions, the component against a stub server."""

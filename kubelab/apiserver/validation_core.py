@@ -148,9 +148,9 @@ def claim_update(old: Obj, new: Obj) -> Errors:
     if before is after:
         return
     yield from claim(new)
-    free = ("resources", "volumeAttributesClassName")
+    free = ["resources", "volumeAttributesClassName"]
     if not before.get("volumeName"):
-        free = (*free, "volumeName")
+        free.append("volumeName")
     if any(before.get(key) != after.get(key) for key in {**before, **after} if key not in free):
         yield not_allowed("spec", _CLAIM_UPDATE)
         return

@@ -82,7 +82,7 @@ def metadata(kind: Kind, obj: Obj) -> Errors:
 
 def _common(meta: Any) -> Errors:
     yield from labels(meta.get("labels"), "metadata.labels")
-    yield from annotations(meta.get("annotations"), "metadata.annotations")
+    yield from annotation_map(meta.get("annotations"), "metadata.annotations")
     yield from owners(meta.get("ownerReferences") or ())
     for at, finalizer in enumerate(meta.get("finalizers") or ()):
         yield from _finalizer(finalizer, f"metadata.finalizers[{at}]")
@@ -131,7 +131,7 @@ def labels(held: Mapping[str, str] | None, field: str) -> Errors:
         yield from each_wrong(field, held[key], formats.label_value(held[key]))
 
 
-def annotations(held: Mapping[str, str] | None, field: str) -> Errors:
+def annotation_map(held: Mapping[str, str] | None, field: str) -> Errors:
     """A map of annotations: keys have a form, values only a size."""
     if not held:
         return

@@ -11,7 +11,7 @@ from typing import Any
 from kubelab.api.fielderrors import not_allowed, required, unsupported, wrong
 from kubelab.apiserver import formats, validation_placement
 from kubelab.apiserver.validation_containers import containers, init_containers, resources
-from kubelab.apiserver.validation_meta import Errors, annotations, each_wrong, labels
+from kubelab.apiserver.validation_meta import Errors, annotation_map, each_wrong, labels
 from kubelab.apiserver.validation_volumes import volumes
 from kubelab.sim.tree import EMPTY, NOTHING, Obj
 
@@ -40,7 +40,7 @@ def template(held: Any, field: str) -> Errors:
     """A pod template."""
     meta = held.get("metadata") or EMPTY
     yield from labels(meta.get("labels"), f"{field}.metadata.labels")
-    yield from annotations(meta.get("annotations"), f"{field}.metadata.annotations")
+    yield from annotation_map(meta.get("annotations"), f"{field}.metadata.annotations")
     spec = held.get("spec") or EMPTY
     yield from pod_spec(spec, f"{field}.spec")
     if spec.get("ephemeralContainers"):

@@ -288,14 +288,24 @@ def job_update(old: Obj, new: Obj) -> Errors:
     if after.get("completionMode") != "Indexed":
         yield from immutable(old, new, "spec.completions")
     yield from immutable(old, new, "spec.selector")
-    started = get(old, "status", "startTime") is not None
-    if before.get("template") != after.get("template") and not (
-        before.get("suspend") and not started
-    ):
-        inner = get(after, "template", "spec")
-        yield wrong("spec.template.spec", inner, formats.IMMUTABLE)
+    waiting = before.get("suspend") and get(old, "status", "startTime") is None
+    held, wished = before.get("template") or EMPTY, after.get("template") or EMPTY
+    if held != wished and not (waiting and _same_work(held, wished)):
+        yield wrong("spec.template.spec", wished.get("spec"), formats.IMMUTABLE)
     for key in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy"):
         yield from immutable(old, new, f"spec.{key}")
+
+
+def _same_work(one: Any, other: Any) -> bool:
+    """Whether two templates differ only in where and with what their pods run."""
+    spec, twin = dict(one.get("spec") or ()), dict(other.get("spec") or ())
+    for key in ("nodeSelector", "affinity", "tolerations", "schedulingGates"):
+        spec.pop(key, None)
+        twin.pop(key, None)
+    for part in (spec, twin):
+        for key in ("containers", "initContainers"):
+            part[key] = [{**item, "resources": None} for item in part.get(key) or ()]
+    return spec == twin
 
 
 CREATE: dict[tuple[str, str], Callable[[Obj], Errors]] = {

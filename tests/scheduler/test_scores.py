@@ -20,7 +20,9 @@ def configured(plugin: str, **args: Any) -> Any:
     return config.load(freeze(manifest)).profiles()["default-scheduler"]
 
 
-def one_score(lab_nodes: list[Obj], pods: list[Obj], incoming: Obj, plugin: str, **args: Any) -> int:
+def one_score(
+    lab_nodes: list[Obj], pods: list[Obj], incoming: Obj, plugin: str, **args: Any
+) -> int:
     """The raw score of node `a`; a second, distant node makes that there is a choice."""
     profile = configured(plugin, **args) if args else None
     scores = Lab([*lab_nodes, node("z")], pods, profile=profile).scores(incoming, plugin, raw=True)
@@ -36,12 +38,20 @@ class TestTaints:
             for n in range(4)
         ]
         lab = Lab(nodes)
-        assert lab.scores(pod("p"), "TaintToleration", raw=True) == {"n0": 0, "n1": 1, "n2": 2, "n3": 3}
+        assert lab.scores(pod("p"), "TaintToleration", raw=True) == {
+            "n0": 0,
+            "n1": 1,
+            "n2": 2,
+            "n3": 3,
+        }
         assert lab.scores(pod("p"), "TaintToleration") == {"n0": 100, "n1": 67, "n2": 34, "n3": 0}
 
     def test_without_taints_everybody_gets_100(self) -> None:
         """In a taint-free cluster the reversed scores are all 100."""
-        assert Lab([node("a"), node("b")]).scores(pod("p"), "TaintToleration") == {"a": 100, "b": 100}
+        assert Lab([node("a"), node("b")]).scores(pod("p"), "TaintToleration") == {
+            "a": 100,
+            "b": 100,
+        }
 
 
 class TestNodeAffinity:
@@ -52,7 +62,10 @@ class TestNodeAffinity:
         """The sum of matching weights is scaled so that the best node has 100."""
         nodes = [node(f"n{i}", labels={f"w{i}": "1"}) for i in range(len(raw))]
         terms = [
-            {"weight": w, "preference": {"matchExpressions": [{"key": f"w{i}", "operator": "Exists"}]}}
+            {
+                "weight": w,
+                "preference": {"matchExpressions": [{"key": f"w{i}", "operator": "Exists"}]},
+            }
             for i, w in enumerate(raw)
             if w
         ]
@@ -195,7 +208,9 @@ class TestSpread:
     def test_system_defaults(self) -> None:
         """a1 (2 pods) and a2 (1) in zone a, b1 (1) in b: 13, 12, 9 become 69, 76, 100."""
         nodes = [node(n, labels={ZONE: n[0]}) for n in ("a1", "b1", "a2")]
-        pods = [pod(f"u{i}", on, labels={"app": "x"}) for i, on in enumerate(("a1", "a1", "a2", "b1"))]
+        pods = [
+            pod(f"u{i}", on, labels={"app": "x"}) for i, on in enumerate(("a1", "a1", "a2", "b1"))
+        ]
         service = freeze(
             {
                 "apiVersion": "v1", "kind": "Service",

@@ -81,11 +81,11 @@ class Resolver(Component):
             self.note(found="hosts file" if local else "address")
             self.send(reply_to, "resolved", token, Resolution(name, type_, "NOERROR", rows))
             return
-        candidates = search(resolv_conf, name)
+        candidates = tuple(c for c in search(resolv_conf, name) if _sendable(c))
         servers = tuple(get(resolv_conf, "nameservers", default=()))
         self.note(candidates=list(candidates), servers=list(servers))
-        if not servers or not all(_sendable(candidate) for candidate in candidates[:1]):
-            rcode = "TIMEOUT" if not servers else "FORMERR"
+        if not servers or not candidates or not wire.is_type(types[0]):
+            rcode = "FORMERR" if servers else "TIMEOUT"
             self.send(reply_to, "resolved", token, Resolution(name, type_, rcode))
             return
         self.last_job += 1
@@ -242,12 +242,10 @@ def search(conf: Obj, name: str) -> tuple[str, ...]:
 
 
 def _sendable(name: str) -> bool:
-    """Whether a name can be put into a query at all."""
-    try:
-        wire.query(name, "A", 0)
-    except ValueError:
-        return False
-    return True
+    """Whether a full name can be put into a query at all."""
+    labels = name.removesuffix(".").split(".")
+    fits = len(name) < 255 and all(0 < len(label) < 64 for label in labels)
+    return name == "." or (fits and name.isascii() and "\\" not in name)
 
 
 def _from_hosts(conf: Obj, name: str, types: tuple[str, ...]) -> tuple[Answer, ...]:

@@ -73,6 +73,22 @@ def query(name: str, type_: str, id_: int) -> bytes:
     return bytes(message.to_wire())
 
 
+# The types that are asked for most; whatever else has a name is looked up in the library.
+COMMON = ("A", "AAAA", "SRV", "PTR", "CNAME", "TXT", "NS", "SOA", "MX")
+
+
+def is_type(type_: str) -> bool:
+    """Whether there is such a type of records."""
+    if type_ in COMMON:
+        return True
+    dns = _library()
+    try:
+        dns.rdatatype.from_text(type_)
+    except (dns.exception.DNSException, ValueError):
+        return False
+    return True
+
+
 def read_query(wire: bytes) -> Query | None:
     """The question in some bytes; None for what a server leaves without any answer."""
     dns = _library()

@@ -35,11 +35,15 @@ FLOW_NS = 300 * SECOND
 
 
 class Listener(NamedTuple):
-    """A process that accepts requests on a port; they reach `owner` as `received(token, …)`."""
+    """A process that accepts requests on a port; they reach `owner` as `received(token, …)`.
+
+    The port is open as long as the component `process` runs.
+    """
 
     owner: str
     token: Any
     pod: str
+    process: str
 
 
 class Socket(NamedTuple):
@@ -148,16 +152,25 @@ class Kernel(Component):
     # Sockets: what programs call.
 
     def listen(
-        self, ip: str, protocol: str, port: int, owner: str, token: Any, pod: str = ""
+        self,
+        ip: str,
+        protocol: str,
+        port: int,
+        owner: str,
+        token: Any,
+        pod: str = "",
+        process: str = "",
     ) -> None:
         """A process listens: requests reach `owner` as `received(token, flow_id, payload)`.
 
-        Raises OSError with Linux' words when the port is taken.
+        The port counts as closed while the component `process` (the owner, unless given) is
+        stopped. Raises OSError with Linux' words when the port is taken.
         """
         key = (ip, protocol, port)
         if key in self.listeners:
             raise OSError(f"listen {protocol.lower()} {ip}:{port}: bind: address already in use")
-        self.listeners[key] = Listener(owner, token, pod or self.pods.get(ip, ""))
+        who = pod or self.pods.get(ip, "")
+        self.listeners[key] = Listener(owner, token, who, process or owner)
 
     def close(self, ip: str, protocol: str, port: int) -> None:
         """Nobody listens there any more."""
@@ -170,7 +183,7 @@ class Kernel(Component):
             found = self.listeners.get((self.node_ip, protocol, port))
         if found is None:
             return None
-        process = self.world.components.get(found.owner)
+        process = self.world.components.get(found.process)
         return found if process is not None and not process.stopped else None
 
     def open(

@@ -5,7 +5,8 @@ connects through the node's kernel from the pod's own address, and tells whoever
 ended, with every hop. A failure is told in the program's own words.
 
 In Kubernetes: not a part of it; curl 8 with `--connect-timeout 5`, and getent or dig, started by
-`kubectl exec`. Left out: TLS, redirects, connections that stay open.
+`kubectl exec`. Left out: redirects, connections that stay open, and TLS: a
+server that speaks it (the API server) is reached, but its certificate is not trusted.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Errand(NamedTuple):
     payload: Any
     resolution: Resolution | None = None
     addresses: tuple[str, ...] = ()
+    tls: bool = False
 
 
 class Tools(Component):
@@ -113,7 +115,7 @@ class Tools(Component):
         request = HttpRequest("GET", host, path, headers)
         source, conf = self._inside(pod, source_ip, resolv_conf)
         errand = Errand("curl", reply_to, token, pod, source, host, port, "TCP", request)
-        self._begin(errand, conf)
+        self._begin(errand._replace(tls=parts.scheme == "https"), conf)
 
     def connect(
         self,
@@ -223,6 +225,13 @@ class Tools(Component):
         payload = outcome.payload
         if not outcome.ok:
             text = _words(errand, outcome)
+            exchange = Exchange(0, "", None, hops, text, None, errand.resolution, address)
+        elif errand.tls:
+            # Of all servers here only the API server speaks TLS; it belongs to no pod.
+            words = "(35) TLS connect error: error:0A00010B:SSL routines::wrong version number"
+            if not outcome.pod:
+                words = "(60) SSL certificate problem: unable to get local issuer certificate"
+            text = f"curl: {words}"
             exchange = Exchange(0, "", None, hops, text, None, errand.resolution, address)
         elif isinstance(payload, HttpResponse):
             exchange = Exchange(

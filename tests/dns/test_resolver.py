@@ -111,6 +111,11 @@ def test_name_that_is_too_long_is_not_sent(lab: Lab) -> None:
     """A label over 63 or a name over 255 bytes is no name."""
     assert lab.lookup("10.244.1.2", CONF, "a" * 64).rcode == "FORMERR"
     assert lab.lookup("10.244.1.2", CONF, ".".join(["abcdefgh"] * 40) + ".").rcode == "FORMERR"
+    found = lab.lookup("10.244.1.2", CONF, ".".join(["abcdefgh"] * 26))
+    tails = [step.name.removeprefix("abcdefgh." * 26) for step in found.steps]
+    assert tails == ["", S[1:], C[1:]], "the longest is left out"
+    assert lab.lookup("10.244.1.2", CONF, "web", "NOSUCHTYPE").rcode == "FORMERR"
+    assert lab.lookup("10.244.1.2", CONF, "web..x").rcode == "FORMERR"
 
 
 def test_no_dns_pod_is_refused_at_once() -> None:

@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from kubelab.network.payloads import Outcome
+from kubelab.network import controlplane
+from kubelab.network.payloads import HttpRequest, Outcome
 from tests.network.lab import Lab, endpoint, service, slices
 
 
@@ -217,3 +218,19 @@ def test_every_event_has_a_sentence(lab: Lab) -> None:
         told = lab.world.components[event.target].tell(event)
         assert told.endswith("."), event
         assert len(told.split()) <= 30, told
+
+
+def test_api_server_is_reached_through_its_service(lab: Lab) -> None:
+    """default/kubernetes leads to the control plane's address; stopped, the port is closed."""
+    controlplane.add(lab.world, {"192.168.0.99": "apiserver-1"})
+    https = {"name": "https", "port": 443, "protocol": "TCP"}
+    lab.server.put(service("kubernetes", "10.96.0.1", https))
+    lab.server.put(
+        slices("kubernetes", [endpoint("192.168.0.99")], {"name": "https", "port": 6443})
+    )
+    lab.settle()
+    client = lab.pod("client")
+    assert lab.open(client, "10.96.0.1", 443, None).ok
+    assert lab.open(client, "10.96.0.1", 443, HttpRequest()).payload.status == 400
+    lab.world.halt("apiserver-1")
+    assert lab.open(client, "10.96.0.1", 443, None).error == "refused"

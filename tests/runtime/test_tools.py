@@ -56,6 +56,7 @@ def test_words_of_failures(lab: Lab) -> None:
     assert refused.error == words
     silent = curl(lab, "http://10.244.2.77:80/")
     assert silent.error == "curl: (28) Connection timed out after 5000 milliseconds"
+    assert curl(lab, "https://example.com:80/").error.startswith("curl: (35) TLS connect error")
     assert curl(lab, "ftp://web/").error == 'curl: (1) Protocol "ftp" not supported'
     assert curl(lab, "http://web:port/").error.startswith("curl: (3) URL rejected")
 

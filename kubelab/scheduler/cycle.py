@@ -270,7 +270,7 @@ def prioritize(cycle: Cycle, nodes: list[NodeInfo]) -> tuple[tuple[Scores, ...],
         final = raw
         if hasattr(plugin, "normalize"):
             final = ask(plugin, "normalize", cycle, nodes, list(raw))
-        for score in final:
+        for score in (min(final), max(final)):
             if not 0 <= score <= MAX_SCORE:
                 raise PluginError(
                     f'plugin "{plugin.name}" returns an invalid score {score}, it should in the '
@@ -285,15 +285,15 @@ def raw_scores(cycle: Cycle, plugin: Plugin, nodes: list[NodeInfo]) -> list[int]
     """What a plugin gives each node, before normalisation."""
     key = plugin.local_score(cycle)
     if key is None:
-        scores = [ask(plugin, "score", cycle, node) for node in nodes]
+        score: Any = plugin
+        scores = [score.score(cycle, node) for node in nodes]
     else:
         full = (cycle.profile.name, plugin.name, "score", key)
         scores = cycle.handle.memo.each(full, nodes, _score, plugin, cycle)
-    if not all(type(score) is int for score in scores):
-        wrong = next(score for score in scores if type(score) is not int)
+    wrong = [kind.__name__ for kind in map(type, scores) if kind is not int]
+    if wrong:
         raise PluginError(
-            f'running Score plugin "{plugin.name}": score returned {type(wrong).__name__}, '
-            f"not an int"
+            f'running Score plugin "{plugin.name}": score returned {wrong[0]}, not an int'
         )
     return scores
 

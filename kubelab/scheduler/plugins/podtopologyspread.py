@@ -226,6 +226,9 @@ class PodTopologySpread(Plugin):
                     value = node.labels.get(key, "")
                     if count > 0 and value in places:
                         places[value] += count
+        for places, item in zip(counts, constraints, strict=True):
+            if item.topology_key == HOSTNAME:
+                places.update(self._own_counts(cycle, item, nodes))
         scored = len(nodes) - len(ignored)
         sizes = [
             scored if key == HOSTNAME else len(places)
@@ -234,6 +237,16 @@ class PodTopologySpread(Plugin):
         weights = tuple(log(size + 2) for size in sizes)
         cycle.state[self.name + "/score"] = SoftSpread(constraints, counts, weights, ignored)
         return None
+
+    @staticmethod
+    def _own_counts(
+        cycle: Cycle, constraint: SpreadConstraint, nodes: Sequence[NodeInfo]
+    ) -> dict[str, int]:
+        """By hostname each node is a place of its own, under its own name."""
+        namespace = cycle.pod.namespace
+        key = ("PodTopologySpread/own", namespace, constraint.selector)
+        found = cycle.handle.memo.each(key, nodes, _own_count, namespace, constraint)
+        return {node.name: count for node, count in zip(nodes, found, strict=True)}
 
     def score(self, cycle: Cycle, node: NodeInfo) -> int:
         state: SoftSpread = cycle.state[self.name + "/score"]
@@ -244,19 +257,9 @@ class PodTopologySpread(Plugin):
             value = node.labels.get(constraint.topology_key)
             if value is None:
                 continue
-            if constraint.topology_key == HOSTNAME:
-                count = self._own_count(cycle, constraint, node)
-            else:
-                count = counts[value]
-            total += count * weight + (constraint.max_skew - 1)
+            place = node.name if constraint.topology_key == HOSTNAME else value
+            total += counts[place] * weight + (constraint.max_skew - 1)
         return int(total + 0.5)
-
-    def _own_count(self, cycle: Cycle, constraint: SpreadConstraint, node: NodeInfo) -> int:
-        namespace = cycle.pod.namespace
-        key = (self.name, namespace, constraint.selector)
-        counts = cycle.handle.memo.each(key, (node,), _own_count, namespace, constraint)
-        count: int = counts[0]
-        return count
 
     def normalize(self, cycle: Cycle, nodes: Sequence[NodeInfo], raw: list[int]) -> list[int]:
         ignored = cycle.state[self.name + "/score"].ignored

@@ -72,9 +72,9 @@ def is_stop(event: Event, by: str, options: dict[str, Any]) -> bool:
 
 def _is_change(event: Event) -> bool:
     detail = event.detail
-    if event.verb not in ("txn", "put", "delete_range") or not detail.get("revision"):
+    if event.verb not in ("txn", "put", "delete_range") or not detail.get("change"):
         return False
-    return detail.get("succeeded") is not False and not str(detail.get("key", "")).startswith(NOISE)
+    return not str(detail.get("key", "")).startswith(NOISE)
 
 
 def matters(cluster: Any, by: str, options: dict[str, Any]) -> Callable[[Event], bool]:

@@ -61,14 +61,12 @@ class Stops:
             insort(self.marks, event)
 
     def next(self, after: int) -> int | None:
-        """The first stop after an event."""
-        found = [
-            ids[at] for ids in (self.ids, self.marks) if (at := bisect_right(ids, after)) < len(ids)
-        ]
-        return min(found) if found else None
+        """The first stop after an event; marks are passed by, they tell nothing new."""
+        at = bisect_right(self.ids, after)
+        return self.ids[at] if at < len(self.ids) else None
 
     def previous(self, before: int) -> int | None:
-        """The last stop before an event."""
+        """The last stop or mark before an event."""
         found = [ids[at - 1] for ids in (self.ids, self.marks) if (at := bisect_left(ids, before))]
         return max(found) if found else None
 

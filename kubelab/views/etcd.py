@@ -27,6 +27,9 @@ WRITES = ("put", "txn", "delete_range", "compact")
 NOISE = ("/registry/leases/", "/registry/events/", "compact_rev_key")
 NOISY_KINDS = ("Lease", "Event")
 
+# Of a new object these say no more than its key does.
+PLAIN_FIELDS = ("apiVersion", "kind", "metadata.name", "metadata.namespace", "metadata.uid")
+
 RIBBON = 13
 FIELDS = 9
 READERS = 9
@@ -46,10 +49,10 @@ def is_write(event: Event, options: dict[str, Any]) -> bool:
     if event.verb not in WRITES or not event.target.startswith("etcd"):
         return False
     detail = event.detail
-    if not detail.get("revision") or detail.get("succeeded") is False:
-        return False
     if event.verb == "compact":
-        return True
+        return "error" not in detail
+    if not detail.get("change"):
+        return False
     key = str(detail.get("key", ""))
     if not options.get("noise") and key.startswith(NOISE):
         return False
@@ -154,7 +157,7 @@ def _write(trace: Any, event: Event) -> dict[str, Any]:
         "who": who,
         "actor": actor_of(who),
         "compare": str(detail.get("compare", "")),
-        "woken": detail.get("woken"),
+        "woken": list(detail.get("woken") or ()),
     }
 
 
@@ -200,6 +203,8 @@ def _fields(cluster: Any, current: dict[str, Any]) -> tuple[list[dict[str, str]]
     changed = [
         path for path in [*new, *(p for p in old if p not in new)] if old.get(path) != new.get(path)
     ]
+    if before is None:
+        changed = [path for path in changed if path not in PLAIN_FIELDS]
     changed.sort(key=lambda path: (_rank(path), path))
     rows = [{"path": p, "old": old.get(p, ""), "new": new.get(p, "")} for p in changed[:FIELDS]]
     if len(changed) > FIELDS:
@@ -263,8 +268,12 @@ def _walk(value: Any, path: str, out: dict[str, str]) -> None:
 
 
 def _readers(trace: Any, event: int, current: dict[str, Any]) -> list[dict[str, Any]]:
-    """Who reads this kind of key, up to which revision, and whether the news is on its way."""
-    kind, key, revision = kind_of_key(current["key"]), current["key"], int(current["revision"])
+    """Who reads this kind of key, and up to which revision each has heard.
+
+    Whom etcd itself wakes is known at once; whom the API server will tell only when it tells. A
+    reader that asked for some objects only (a kubelet for its own pods) may rightly stay behind.
+    """
+    kind, revision = kind_of_key(current["key"]), int(current["revision"])
     last: dict[str, int] = {}
     for index in range(event - 1, max(event - LOOK_BACK, 0) - 1, -1):
         item = trace[index]
@@ -275,8 +284,7 @@ def _readers(trace: Any, event: int, current: dict[str, Any]) -> list[dict[str, 
             last.setdefault(item.target, int(detail.get("revision") or 0))
         elif detail.get("listed") is not None and detail.get("kind") == kind:
             last.setdefault(item.target, int(detail.get("revision") or 0))
-    coming = _coming(trace, event, kind, key, revision)
-    for name in coming:
+    for name in current["woken"]:
         last.setdefault(name, 0)
     rows = [
         {
@@ -284,28 +292,17 @@ def _readers(trace: Any, event: int, current: dict[str, Any]) -> list[dict[str, 
             "label": label_of(name),
             "actor": actor_of(name),
             "revision": at,
-            "state": "has it" if at >= revision else "on its way" if name in coming else "earlier",
+            "state": "has it"
+            if at >= revision
+            else "on its way"
+            if name in current["woken"]
+            else "earlier",
         }
         for name, at in last.items()
     ]
     ranks = ("has it", "on its way", "earlier")
     rows.sort(key=lambda row: (ranks.index(row["state"]), row["actor"] != "api", row["name"]))
     return rows
-
-
-def _coming(trace: Any, event: int, kind: str, key: str, revision: int) -> dict[str, None]:
-    """The readers that are known to hear of the write later than the moment shown."""
-    out: dict[str, None] = {}
-    for index in range(event, min(len(trace), event + 400)):
-        item = trace[index]
-        detail = item.detail
-        if str(detail.get("revision")) != str(revision):
-            continue
-        if (item.verb == "watched" and detail.get("kind") == kind) or (
-            item.verb == "watch_response" and detail.get("key") == key
-        ):
-            out[item.target] = None
-    return out
 
 
 def words(data: dict[str, Any]) -> Words:

@@ -53,8 +53,8 @@ _ROLES = (
 )  # fmt: skip
 
 _LABELS = {
-    "you": "You", "controller-manager": "Controller manager", "scheduler": "Scheduler",
-    "kubeadm": "kubeadm",
+    "you": "You", "faults": "You", "controller-manager": "Controller manager",
+    "scheduler": "Scheduler", "kubeadm": "kubeadm",
 }  # fmt: skip
 
 _VARIABLE = re.compile(r"var\(--kl-([a-z-]+)\)")

@@ -65,9 +65,12 @@ class Picture:
     height: float
     alt: str = ""
     pieces: list[Piece] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set, repr=False)
 
     def add(self, key: str, x: float, y: float, body: str, **data: Any) -> None:
-        """Adds a piece on top of those that are there."""
+        """Adds a piece on top of those that are there; its key must be new."""
+        assert key not in self.keys, f"two pieces have the key {key!r}"
+        self.keys.add(key)
         self.pieces.append(Piece(key, x, y, body, **data))
 
     def svg(self) -> str:

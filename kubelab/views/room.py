@@ -101,3 +101,11 @@ def miss(asks: Mapping[str, int], room: Mapping[str, Room], reason: str) -> str:
         return ""
     short = asks.get(resource, 0) - room[resource].free
     return f"{amount_text(resource, short)} {resource} short" if short > 0 else ""
+
+
+def distance(asks: Mapping[str, int], room: Mapping[str, Room], reason: str) -> float:
+    """How far a node is from fitting, as a share of what is asked; 1 where it is no number."""
+    resource = reason.removeprefix("Insufficient ")
+    if resource == reason or resource not in room or not asks.get(resource):
+        return 1.0
+    return (asks[resource] - room[resource].free) / asks[resource]

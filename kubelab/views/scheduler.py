@@ -21,7 +21,7 @@ from kubelab.sim.kernel import Event
 from kubelab.views import sieve
 from kubelab.views.cursor import Cursor
 from kubelab.views.facts import find
-from kubelab.views.room import comparison, exact, miss, rooms
+from kubelab.views.room import comparison, distance, exact, miss, rooms
 from kubelab.views.view import Kind, View
 from kubelab.views.words import Table, Words, listed, plural
 
@@ -200,7 +200,8 @@ def _ranking(decision: dict[str, Any]) -> list[list[Any]]:
 def _numbers(pod: Any, place: Any, columns: list[str], decision: dict[str, Any]) -> dict[str, Any]:
     """What is asked and free behind each refusal, and the smallest change that would help."""
     asks = pod_requests(pod) if pod is not None else {}
-    compared, short = {}, {}
+    compared: dict[str, str] = {}
+    short: list[tuple[float, str]] = []
     for name in columns:
         bad = sieve.failure(decision["filters"].get(name, {}))
         for reason in bad[1] if bad else ():
@@ -208,12 +209,13 @@ def _numbers(pod: Any, place: Any, columns: list[str], decision: dict[str, Any])
             text = comparison(asks, room, reason)
             if text:
                 compared[name] = text
-                short[name] = miss(asks, room, reason)
+                short.append((distance(asks, room, reason), f"{name}, {miss(asks, room, reason)}"))
     free = {}
     for name in columns:
         if "cpu" in place.get(name, {}):
             free[name] = comparison(asks, place[name], "Insufficient cpu")
-    return {"compared": compared, "short": short, "free": free}
+    near = min((pair for pair in short if pair[1][-5:] == "short"), default=(0.0, ""))
+    return {"compared": compared, "near": near[1], "free": free}
 
 
 def _waiting(pods: list[Any], shown: str) -> list[dict[str, str]]:
@@ -283,8 +285,8 @@ def words(data: dict[str, Any]) -> Words:
         end = "Not decided yet."
     gone = sum(1 for name in data["columns"] if sieve.is_out(data["rows"], name))
     alt = (
-        f"Decision on pod {pod}: {plural(data['all'], 'node')}, {gone} of those shown dropped so "
-        f"far. {end}"
+        f"Decision on pod {pod}: {plural(data['all'], 'node')}, {gone} of the "
+        f"{len(data['columns'])} drawn dropped. {end}"
     )
     sieve_rows = tuple(
         (row["plugin"], *(_cell(data, row, name) for name in data["columns"]))

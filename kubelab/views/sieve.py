@@ -223,14 +223,14 @@ def _draw_filters(picture: Picture, data: dict[str, Any], width: float, top: flo
         body += text(0, 19, row["plugin"], size=13, width=LEFT - QUEUE - 16)
         if data["many"] and row["lost"]:
             body += text(0, 36, f"{row['lost']} of {data['all']} drop here", size=12, fill="alarm")
-        picture.add(f"row/{row['plugin']}", QUEUE + 8, top, body)
+        picture.add(f"filter/{row['plugin']}", QUEUE + 8, top, body)
         for number, name in enumerate(data["columns"]):
             cell = row["cells"].get(name)
             if cell is None:
                 continue
             fresh = data["step"] in (("node", name), ("filter", row["plugin"]))
             picture.add(
-                f"cell/{row['plugin']}/{name}",
+                f"verdict/{row['plugin']}/{name}",
                 LEFT + width * number,
                 top,
                 _verdict(data, row, name, width, fresh),
@@ -280,14 +280,14 @@ def _draw_scores(picture: Picture, data: dict[str, Any], width: float, top: floa
         weight = f"×{row['weight']}"
         body += text(0, 19, row["plugin"], size=13, width=LEFT - QUEUE - 44)
         body += text(LEFT - QUEUE - 16, 19, weight, size=13, anchor="end", fill="muted")
-        picture.add(f"row/{row['plugin']}", QUEUE + 8, top, body)
+        picture.add(f"score/{row['plugin']}", QUEUE + 8, top, body)
         for number, name in enumerate(data["columns"]):
             cell = row["cells"].get(name)
             if cell is None:
                 continue
             fresh = data["step"] == ("score", row["plugin"])
             picture.add(
-                f"cell/{row['plugin']}/{name}",
+                f"points/{row['plugin']}/{name}",
                 LEFT + width * number,
                 top,
                 _points(cell, width, fresh),
@@ -317,7 +317,7 @@ def _points(cell: dict[str, Any], width: float, fresh: bool) -> str:
 
 def _draw_totals(picture: Picture, data: dict[str, Any], width: float, top: float) -> float:
     picture.add(
-        "row/total",
+        "total",
         QUEUE + 8,
         top,
         text(0, 22, "total so far" if not data["done"] else "total", size=14, bold=True),
@@ -381,11 +381,9 @@ def _draw_message(picture: Picture, data: dict[str, Any], top: float) -> float:
         event=data.get("event"),
         ring=data["step"][0] == "end",
     )
-    nearest = next(
-        (f"closest miss: {name}, {text_}" for name, text_ in data["short"].items() if text_), ""
-    )
     bottom = top + 24 + 20 * len(lines)
-    if nearest and data["done"]:
-        picture.add("miss", QUEUE + 8, bottom + 12, text(0, 0, nearest, size=13, fill="muted"))
+    if data["near"] and data["done"]:
+        words = f"closest miss: {data['near']}"
+        picture.add("miss", QUEUE + 8, bottom + 12, text(0, 0, words, size=13, fill="muted"))
         bottom += 22
     return bottom

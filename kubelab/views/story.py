@@ -16,6 +16,14 @@ from kubelab.views.palette import actor_of, label_of
 # A longer chain is shown with its middle folded; the story keeps all of it.
 CHAIN_SHOWN = 14
 
+# What a message is called on a link of the chain, where its own name says little to a newcomer.
+PLAIN = {
+    "txn": "writes", "put": "writes", "delete_range": "deletes", "range": "reads",
+    "request": "is asked", "response": "gets the answer", "answered": "gets the answer",
+    "watched": "hears", "watch_response": "passes it on", "schedule_one": "decides",
+    "sync": "compares", "ask": "asks", "act": "acts", "work": "works",
+}  # fmt: skip
+
 
 def clock(cluster: Any, cursor: Cursor) -> str:
     """The virtual time of what is shown since the cluster's start: `t+00:04.310`."""
@@ -36,8 +44,8 @@ def since(ns: int) -> str:
 
 
 def handler_of(event: Any) -> str:
-    """Who acts in an event: the component that handled it, or the user."""
-    return event.actor if event.actor.startswith("you") else event.target
+    """Who acts in an event: the component that handled it."""
+    return str(event.target)
 
 
 def tell(cluster: Any, focus: int, sentence: str = "") -> dict[str, str]:
@@ -64,7 +72,7 @@ def chain(cluster: Any, focus: int) -> list[dict[str, Any]]:
             "event": event.id,
             "actor": actor_of(handler_of(event)),
             "who": label_of(handler_of(event)),
-            "verb": event.verb.replace("_", " "),
+            "verb": PLAIN.get(event.verb) or event.verb.replace("_", " "),
             "clock": since(event.ns - start),
             "text": cluster.tell(event),
         }

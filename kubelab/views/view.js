@@ -128,10 +128,10 @@ function dot(actor) {
 function controls(send, toggle) {
   const button = (text, label, act, extra = {}) =>
     make("button", {type: "button", text, "aria-label": label, title: label, onclick: act, ...extra});
-  const first = button("⏮ First", "First", () => send({command: "first"}));
+  const first = button("|◀ First", "First", () => send({command: "first"}));
   const back = button("◀ Back", "Back", () => send({command: "back"}));
   const step = button("Step ▶", "Step", () => send({command: "step"}), {class: "kl-main"});
-  const now = button("Now ⏭", "Now", () => send({command: "now"}));
+  const now = button("Now ▶|", "Now", () => send({command: "now"}));
   const run = button("Run 10 s", "Run 10 s", () => send({command: "run", seconds: 10}));
   const settle = button("Settle", "Settle", () => send({command: "settle"}));
   const act = button("", "", () => send({command: "act"}), {hidden: ""});

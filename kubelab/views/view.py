@@ -179,6 +179,9 @@ class View:
             self.cursor = self.cursor._replace(part=part - 1)
             return
         found = self.stops.previous(self.cursor.event)
+        if found is not None and found == focus:
+            # We stand somewhat after the stop told about: going there would tell the same again.
+            found = self.stops.previous(found)
         if found is None:
             self.alert = "This is the first event that matters here."
         else:

@@ -109,7 +109,7 @@ class StandIn:
         """An etcd transaction that stores an object."""
         revision = (self.writes[-1][0] if self.writes else 1) + 1
         event = self.will("apiserver-1", "txn", "etcd-1", cause=cause, key=key, revision=revision,
-                          succeeded=True)  # fmt: skip
+                          change="create", woken={"apiserver-1": 1})  # fmt: skip
         self.writes.append((revision, event, key, freeze(value) if value is not None else None))
         return event
 
@@ -221,10 +221,14 @@ def story(cpu: str = "3", nodes: int = 3, fits: bool = False) -> StandIn:
         cluster.writes_object(
             f"/registry/pods/default/old-{name[5:]}", pod(f"old-{name[5:]}", "2", name)
         )
+    cluster.will("apiserver-1", "response", "scheduler", kind="Pod", listed=nodes,
+                 revision=str(cluster.writes[-1][0] if cluster.writes else 1))  # fmt: skip
     ask = cluster.will("you", "request", "apiserver-1", method="POST", kind="Pod", name="web")
     write = cluster.writes_object("/registry/pods/default/web", pod("web", cpu), ask)
-    told = cluster.will("etcd-1", "watch_response", "apiserver-1", cause=write,
-                        key="/registry/pods/default/web", revision=cluster.writes[-1][0])  # fmt: skip
+    told = cluster.will(
+        "etcd-1", "watch_response", "apiserver-1", cause=write,
+        key="/registry/pods/default/web", revision=cluster.writes[-1][0],
+    )  # fmt: skip
     heard = {"kind": "Pod", "namespace": "default", "name": "web", "type": "ADDED"}
     seen = cluster.will("apiserver-1", "watched", "scheduler", cause=told,
                         revision=str(cluster.writes[-1][0]), **heard)  # fmt: skip

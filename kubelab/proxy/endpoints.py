@@ -8,6 +8,8 @@ In Kubernetes: pkg/proxy/serviceport.go, servicechangetracker.go and endpointsli
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from kubelab.api.objects import Obj, get, key_of, labels_of
 from kubelab.network.addresses import is_address
 from kubelab.proxy.rules import Endpoint, ServicePort
@@ -16,8 +18,21 @@ SERVICE_NAME = "kubernetes.io/service-name"
 OTHER_PROXY = "service.kubernetes.io/service-proxy-name"
 HEADLESS = "service.kubernetes.io/headless"
 
-# The endpoints of one slice, by port name and protocol.
-SlicePorts = dict[tuple[str, str], tuple[Endpoint, ...]]
+
+class SlicePort(NamedTuple):
+    """One port of a slice, its endpoints, and the node of each."""
+
+    name: str
+    protocol: str
+    endpoints: tuple[Endpoint, ...]
+    nodes: tuple[str, ...]
+
+
+SlicePorts = tuple[SlicePort, ...]
+
+# The slice that was read last. All nodes' proxies hear of a slice one after the other; it is read
+# once for them all. Whether this helps or not, the result is the same.
+_last: list[tuple[Obj | None, SlicePorts]] = [(None, ())]
 
 
 def service_ports(service: Obj | None) -> tuple[ServicePort, ...]:
@@ -57,33 +72,45 @@ def service_ports(service: Obj | None) -> tuple[ServicePort, ...]:
     )
 
 
-def slice_endpoints(slice_: Obj, node: str) -> SlicePorts:
-    """The endpoints of a slice, by port; each has the first of its addresses, as upstream."""
-    out: SlicePorts = {}
+def slice_ports(slice_: Obj) -> SlicePorts:
+    """The ports and endpoints of a slice; of an endpoint's addresses the first counts."""
+    known, ports = _last[0]
+    if known is not slice_:
+        ports = _read(slice_)
+        _last[0] = (slice_, ports)
+    return ports
+
+
+def _read(slice_: Obj) -> SlicePorts:
     if slice_.get("addressType") != "IPv4":
-        return out
-    for port in slice_.get("ports") or ():
-        number = port.get("port")
-        if number is None:
-            continue
-        key = (port.get("name") or "", port.get("protocol") or "TCP")
-        out[key] = tuple(_endpoint(entry, number, node) for entry in slice_.get("endpoints") or ())
-    return out
+        return ()
+    entries = slice_.get("endpoints") or ()
+    nodes = tuple(entry.get("nodeName") or "" for entry in entries)
+    return tuple(
+        SlicePort(
+            port.get("name") or "",
+            port.get("protocol") or "TCP",
+            tuple(_endpoint(entry, port["port"]) for entry in entries),
+            nodes,
+        )
+        for port in slice_.get("ports") or ()
+        if port.get("port") is not None
+    )
 
 
-def _endpoint(entry: Obj, port: int, node: str) -> Endpoint:
+def _endpoint(entry: Obj, port: int) -> Endpoint:
     conditions = entry.get("conditions") or {}
     ready = conditions.get("ready")
+    ready = ready is None or bool(ready)
     serving = conditions.get("serving")
     hints = entry.get("hints") or {}
-    ready = ready is None or bool(ready)
     return Endpoint(
         entry["addresses"][0],
         port,
         ready,
         ready if serving is None else bool(serving),
         bool(conditions.get("terminating")),
-        entry.get("nodeName") == node,
+        False,
         tuple(zone["name"] for zone in hints.get("forZones") or ()),
         tuple(hint["name"] for hint in hints.get("forNodes") or ()),
     )

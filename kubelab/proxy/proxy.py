@@ -89,7 +89,7 @@ class KubeProxy(Client):
         name = slice_["metadata"]["name"]
         before = known.pop(name, None)
         if new is not None:
-            known[name] = endpoints.slice_endpoints(new, self.node)
+            known[name] = endpoints.slice_ports(new)
         if not known:
             del self.slices[key]
         if before != known.get(name):
@@ -166,13 +166,16 @@ class KubeProxy(Client):
 
     def _rule_set(self, key: str, port: ServicePort) -> tuple[ServicePort, RuleSet]:
         _, _, port_name = port.name.partition(":")
-        found: list[Endpoint] = []
-        for slice_ in self.slices.get(key, {}).values():
-            found += slice_.get((port_name, port.protocol), ())
         # Two slices may hold the same endpoint for a moment, while it moves from one to the other.
-        unique = {(e.address, e.port): e for e in found}
-        if not port.uses_local:
-            unique = {k: e._replace(local=False) if e.local else e for k, e in unique.items()}
+        unique: dict[tuple[str, int], Endpoint] = {}
+        for slice_ in self.slices.get(key, {}).values():
+            for item in slice_:
+                if (item.name, item.protocol) != (port_name, port.protocol):
+                    continue
+                for endpoint, node in zip(item.endpoints, item.nodes, strict=True):
+                    if port.uses_local:
+                        endpoint = endpoint._replace(local=node == self.node)
+                    unique[endpoint.address, endpoint.port] = endpoint
         all_of_them = tuple(unique.values())
         nearby = rules.near(all_of_them, self.node, self.zone)
         bare = tuple(e._replace(zones=(), nodes=()) if e.zones or e.nodes else e for e in nearby)

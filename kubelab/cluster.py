@@ -14,6 +14,7 @@ In Kubernetes: what kubeadm sets up, with the control plane on a machine of its 
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from collections.abc import Callable
@@ -235,7 +236,7 @@ class Cluster(Look):
     def _call(self, method: str, path: str, body: Any = None, headers: Any = None) -> Any:
         response = self.request(method, path, body, headers)
         for line in response.headers.get("Warning", "").splitlines():
-            sys.stderr.write(f"Warning: {line.partition('- ')[2].strip(chr(34))}\n")
+            sys.stderr.write(f"Warning: {json.loads(line.partition('- ')[2])}\n")
         if not response.ok:
             raise ApiError(response.body)
         return response.body

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from kubelab.api.objects import EMPTY, Obj, freeze
+from kubelab.api.objects import EMPTY, Obj, freeze, get
 from kubelab.api.rest import ADMIN, Request, Response
 from kubelab.client.client import Client
 from kubelab.sim.kernel import Event
@@ -103,8 +103,8 @@ def _name_object(you: You, request: Request) -> None:
     body = request.body
     if isinstance(body, dict) and body.get("kind") and isinstance(body.get("metadata"), dict):
         you.note(what=f"{body['kind']} {body['metadata'].get('name', '')}")
-        replicas = (body.get("spec") or {}).get("replicas") if body.get("spec") else None
-        if replicas is not None:
+        replicas = get(body, "spec", "replicas")
+        if isinstance(replicas, int):
             you.note(replicas=replicas)
 
 

@@ -17,6 +17,10 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
+# What components of the same process accept: objects as the server holds them, shared and each with
+# its kind, where others get them written out (as real components ask for protobuf).
+SHARED = "application/x-shared-objects"
+
 ADMIN = "kubernetes-admin"
 
 

@@ -190,7 +190,9 @@ def admit(server: APIServer, route: Route, obj: Any, user: str) -> tuple[Any, li
     """Runs the plugins that the request concerns; the object and the names of those that ran."""
     obj = namespace_lifecycle(server, route, obj, user)
     ran = ["NamespaceLifecycle"]
-    if route.kind.kind == "Pod" and route.verb == "create" and not route.subresource:
+    pod = route.kind.kind == "Pod" and route.verb == "create" and not route.subresource
+    # A pod without a spec is refused by validation.
+    if pod and obj.get("spec"):
         for name, plugin in POD_CREATION:
             obj = plugin(server, route, obj, user)
             ran.append(name)

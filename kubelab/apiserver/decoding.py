@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kubelab.api import errors, manifests
+from kubelab.api import errors, fielderrors, manifests
 from kubelab.api.kinds import Kind
 from kubelab.api.objects import EMPTY, Obj, freeze, get, merged, with_
 from kubelab.api.rest import Request
@@ -51,6 +51,21 @@ def tree(request: Request) -> Any:
     raise errors.unsupported_media_type(ACCEPTED)
 
 
+def check_options(request: Request) -> None:
+    """Refuses values of the query that a write cannot have."""
+    option = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}.get(
+        request.method, "DeleteOptions"
+    )
+    level, dry = request.query.get("fieldValidation"), request.query.get("dryRun")
+    problem = None
+    if level and level not in VALIDATION:
+        problem = fielderrors.unsupported("fieldValidation", level, ("", *sorted(VALIDATION)))
+    if dry is not None and dry != "All":
+        problem = fielderrors.unsupported("dryRun", [dry], ("All",))
+    if problem is not None:
+        raise errors.invalid_named(option, "meta.k8s.io", "", [problem])
+
+
 def decode(pending: Pending, value: Any, kind: Kind | None = None) -> Obj:
     """The object in a body, checked against its schema; unknown fields are warned of or refused."""
     route = pending.route
@@ -67,8 +82,8 @@ def decode(pending: Pending, value: Any, kind: Kind | None = None) -> Obj:
     if (version, said) != (kind.api_version, kind.kind):
         raise errors.undecodable(
             said, version.rpartition("/")[2], kind.kind,
-            f"converting ({version}).{said} to ({kind.api_version}).{kind.kind}: "
-            "unknown conversion",
+            f"converting ({version.rpartition('/')[2]}.{said}) to "
+            f"({kind.group.partition('.')[0] or 'core'}.{kind.kind}): unknown conversion",
         )  # fmt: skip
     obj = Obj({"apiVersion": kind.api_version, "kind": kind.kind, **value})
     clean, unknown, wrong = schema_check.check(kind, obj)
@@ -81,8 +96,6 @@ def decode(pending: Pending, value: Any, kind: Kind | None = None) -> Obj:
 
 def _complain(pending: Pending, kind: Kind, unknown: list[str]) -> None:
     level = pending.request.query.get("fieldValidation") or "Warn"
-    if level not in VALIDATION:
-        raise errors.bad_request(f"invalid fieldValidation: {level}")
     if level == "Strict":
         why = f"strict decoding error: {', '.join(unknown)}"
         raise errors.undecodable(kind.kind, kind.version, kind.kind, why)

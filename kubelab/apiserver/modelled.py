@@ -39,6 +39,15 @@ POD_FIELDS = {
 }
 
 
+def deprecations(kind: Kind) -> list[str]:
+    """What Kubernetes itself says to whoever uses a kind that is on its way out."""
+    if kind.kind == "Endpoints":
+        return ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]
+    if kind.kind == "ComponentStatus":
+        return ["v1 ComponentStatus is deprecated in v1.19+"]
+    return []
+
+
 def warnings(kind: Kind, obj: Obj) -> list[str]:
     """One sentence for each thing asked for that nothing here will do."""
     found = []

@@ -13,10 +13,10 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-from kubelab.api import errors, selectors
+from kubelab.api import errors, fielderrors, selectors
 from kubelab.api.kinds import Kind
 from kubelab.api.objects import EMPTY, Arr, Obj, labels_of
-from kubelab.api.rest import Request, Response
+from kubelab.api.rest import SHARED, Request, Response
 from kubelab.apiserver import cacher, convert, discovery, forms, stored
 from kubelab.apiserver.cacher import WatchCache, Watcher
 from kubelab.apiserver.pending import Pending
@@ -25,6 +25,10 @@ from kubelab.etcd import records
 
 if TYPE_CHECKING:
     from kubelab.apiserver.server import APIServer
+
+
+# Items of a list do not repeat these.
+HEAD = ("kind", "apiVersion")
 
 
 def elsewhere(server: APIServer, request: Request) -> Response:
@@ -63,7 +67,7 @@ def list_many(server: APIServer, pending: Pending) -> Response | None:
     if "list" not in kind.verbs:
         raise errors.method_not_allowed()
     chosen(kind, query)
-    version = query.get("resourceVersion") or ""
+    version = version_of(query)
     token = query.get("continue") or ""
     if token and version and version != "0":
         raise errors.bad_request(
@@ -131,6 +135,15 @@ def _shared(cache: WatchCache, kv: Any) -> Obj:
     return obj
 
 
+def version_of(query: Obj) -> str:
+    """The resourceVersion asked for, or the empty string."""
+    version = query.get("resourceVersion") or ""
+    if version and not version.isdigit():
+        problem = fielderrors.wrong("resourceVersion", version, "must be a number")
+        raise errors.invalid_named("ListOptions", "meta.k8s.io", "", [problem])
+    return version
+
+
 def chosen(kind: Kind, query: Obj) -> tuple[Any, Any]:
     by_label, by_field = query.get("labelSelector") or "", query.get("fieldSelector") or ""
     try:
@@ -173,6 +186,9 @@ def _listed(
     server: APIServer, pending: Pending, found: list[Obj], revision: int, token: str, remaining: int
 ) -> Response:
     kind = pending.route.kind
+    found = [convert.from_stored(kind, obj) for obj in found]
+    if pending.request.headers.get("Accept") != SHARED:
+        found = [Obj({k: v for k, v in obj.items() if k not in HEAD}) for obj in found]
     body = as_list(kind, found, revision, token, remaining)
     server.note(items=len(found), revision=revision)
     return Response(200, EMPTY, forms.show(pending.request, kind, body, server.now))
@@ -181,13 +197,13 @@ def _listed(
 def as_list(
     kind: Kind, objects: Any, revision: int, token: str = "", remaining: int = 0
 ) -> Obj:
-    """A List; items of built-in kinds do not repeat kind and apiVersion."""
+    """A List of objects."""
     metadata: dict[str, Any] = {"resourceVersion": str(revision)}
     if token:
         metadata["continue"] = token
     if remaining:
         metadata["remainingItemCount"] = remaining
-    items = [convert.from_stored(kind, obj) for obj in objects]
+    items = list(objects)
     return Obj({
         "kind": kind.list_kind,
         "apiVersion": kind.api_version,
@@ -224,7 +240,7 @@ def watch(server: APIServer, pending: Pending) -> Response | None:
         forms.wanted(pending.request),
     )  # fmt: skip
     cache = server.caches[kind.prefix]
-    version = query.get("resourceVersion") or ""
+    version = version_of(query)
     server._answer(pending, Response(200, EMPTY, None))
     if initial or version in ("", "0"):
         for obj in cache.list(route.namespace):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kubelab.api import errors, patch
+from kubelab.api import errors, fielderrors, patch
 from kubelab.api.kinds import Kind
 from kubelab.api.objects import (
     EMPTY,
@@ -81,6 +81,7 @@ def write(server: APIServer, pending: Pending) -> Write | Response | None:
     if not route.verb or (not route.subresource and route.verb not in route.kind.verbs):
         raise errors.method_not_allowed()
     pending.passes("authorization")
+    decoding.check_options(pending.request)
     return WRITERS[route.verb](server, pending)
 
 
@@ -115,6 +116,8 @@ def created(server: APIServer, pending: Pending, obj: Obj) -> Write:
     """From a decoded object in its stored version to what is written."""
     route = pending.route
     kind = convert.stored_kind(route.kind)
+    if obj["metadata"].get("resourceVersion"):
+        raise errors.failure(500, "resourceVersion should not be set on objects to be created")
     obj = defaults.apply_defaults(kind, obj)
     obj, ran = admission.admit(server, route, obj, pending.request.user)
     for gate in ran:
@@ -128,7 +131,9 @@ def created(server: APIServer, pending: Pending, obj: Obj) -> Write:
         deletionGracePeriodSeconds=None,
         selfLink=None,
     )
-    obj = strategy.prepare_create(kind, merged(obj, metadata=metadata))
+    obj = strategy.prepare_create(
+        kind, merged(obj, metadata=metadata), pending.request.user
+    )
     problems = validation.validate_create(kind, obj)
     extra: tuple[tuple[str, Obj | None], ...] = ()
     if kind.kind == "Service" and not problems:
@@ -237,19 +242,22 @@ def changed(
     """From the old and the wished object to what is written."""
     route = pending.route
     kind = convert.stored_kind(route.kind)
-    _check_preconditions(kind, old, new, revision)
+    _check_preconditions(kind, old, new, revision, patch=unconditional)
     if not unconditional or new["metadata"].get("resourceVersion"):
         asked = new["metadata"].get("resourceVersion")
     else:
         asked = str(revision)
-    new = strategy.prepare_update(kind, old, new, route.subresource)
     new = defaults.apply_defaults(kind, new)
+    new = strategy.prepare_update(kind, old, new, route.subresource)
     new, ran = admission.admit(server, route, new, pending.request.user)
     for gate in ran:
         pending.passes(gate)
     before = without(old, ("metadata", "resourceVersion"))
     judged = with_(new, ("metadata", "resourceVersion"), asked) if asked else new
     problems = validation.validate_update(kind, old, judged, route.subresource)
+    if new["metadata"].get("uid") != uid_of(old):
+        uid = new["metadata"].get("uid")
+        problems.insert(0, fielderrors.wrong("metadata.uid", uid, "field is immutable"))
     extra: tuple[tuple[str, Obj | None], ...] = ()
     if kind.kind == "Service" and not route.subresource and not problems:
         new, problems, extra = _allocate(server, new, old)
@@ -265,14 +273,21 @@ def changed(
     return Write(route.name, key, new, revision, new, 200, extra)
 
 
-def _check_preconditions(kind: Kind, old: Obj, new: Obj, revision: int) -> None:
+def _check_preconditions(
+    kind: Kind, old: Obj, new: Obj, revision: int, *, patch: bool
+) -> None:
     asked = new["metadata"].get("resourceVersion")
     uid = new["metadata"].get("uid")
-    if uid and uid != uid_of(old):
+    if asked and not asked.isdigit():
+        raise errors.failure(500, f'strconv.ParseUint: parsing "{asked}": invalid syntax')
+    if uid and uid != uid_of(old) and not patch:
+        key = stored.path(kind, get(old, "metadata", "namespace", default=""), name_of(old))
         raise errors.conflict(
             kind,
             name_of(old),
-            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {uid_of(old)}",
+            f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, "
+            f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, "
+            f"UID in object meta: {uid_of(old)}",
         )
     if asked and asked != str(revision):
         raise errors.conflict(kind, name_of(old))
@@ -411,7 +426,7 @@ def delete_collection(server: APIServer, pending: Pending) -> Response:
         path = url(route.kind, get(obj, "metadata", "namespace", default=""), name_of(obj))
         request = Request("DELETE", path, query, EMPTY, pending.request.body, pending.request.user)
         server.send(server.name, "request", server.name, 0, request)
-    return Response(200, EMPTY, reading.as_list(route.kind, doomed or NOTHING, cache.revision))
+    return Response(200, EMPTY, reading.as_list(route.kind, doomed, cache.revision))
 
 
 WRITERS = {

@@ -16,13 +16,22 @@ far: authentication, authorization, server-side apply, priority and fairness.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from kubelab.api import errors
 from kubelab.api.objects import EMPTY, Obj, key_of
 from kubelab.api.rest import Request, Response
-from kubelab.apiserver import admission, bootstrap, reading, registry, routes, stored
+from kubelab.apiserver import (
+    admission,
+    bootstrap,
+    modelled,
+    reading,
+    registry,
+    routes,
+    stored,
+)
 from kubelab.apiserver.cacher import WatchCache, Watcher, translate
 from kubelab.apiserver.pending import Pending, Write
 from kubelab.etcd import records
@@ -78,6 +87,7 @@ class APIServer(Component):
         self.last_token += 1
         pending = Pending(self.last_token, client, call_id, request, route)
         self.pending[self.last_token] = pending
+        pending.warnings += modelled.deprecations(route.kind)
         self.note(verb=route.verb, kind=route.kind.kind, namespace=route.namespace, name=route.name)
         if route.subresource:
             self.note(subresource=route.subresource)
@@ -108,6 +118,12 @@ class APIServer(Component):
             else:
                 self._answer(pending, Response(error.code, EMPTY, error.status))
             return
+        except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:
+            # A bug of ours must not end the world: as the real one, the server goes on.
+            self.note(panic=f"{type(error).__name__}: {error}")
+            panic = errors.internal_error("This request caused apiserver to panic.")
+            self._answer(pending, Response(panic.code, EMPTY, panic.status))
+            return
         if isinstance(outcome, Response):
             self._answer(pending, outcome)
         elif isinstance(outcome, Write):
@@ -131,7 +147,7 @@ class APIServer(Component):
     def _answer(self, pending: Pending, response: Response) -> None:
         del self.pending[pending.token]
         if pending.warnings and response.ok:
-            warnings = "\n".join(f'299 - "{text}"' for text in pending.warnings)
+            warnings = "\n".join(f"299 - {json.dumps(text)}" for text in pending.warnings)
             response = response._replace(headers=Obj({**response.headers, "Warning": warnings}))
         self.note(code=response.status)
         if not response.ok and isinstance(response.body, dict):

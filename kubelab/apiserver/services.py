@@ -78,8 +78,31 @@ def allocate(service: Obj, old: Obj | None, held: Taken, chance: Chance) -> tupl
         held.addresses[address] = None
         changed = merged(service["spec"], clusterIP=address, clusterIPs=[address])
         service = with_(service, ("spec",), changed)
+    service = _families(service)
     service, more = _node_ports(service, old, held, chance)
+    spec = service["spec"]
+    local = spec.get("externalTrafficPolicy") == "Local" and spec.get("type") == "LoadBalancer"
+    if local and not spec.get("healthCheckNodePort"):
+        port = _draw_port("TCP", held, chance)
+        service = with_(service, ("spec", "healthCheckNodePort"), port)
+    elif not local and "healthCheckNodePort" in spec:
+        service = with_(service, ("spec",), merged(spec, healthCheckNodePort=None))
     return service, errors + more
+
+
+def _families(service: Obj) -> Obj:
+    """The IP families of a Service; this cluster has one, a headless name without pods any."""
+    spec = service["spec"]
+    if spec.get("type") == "ExternalName":
+        return service
+    policy, families = spec.get("ipFamilyPolicy"), spec.get("ipFamilies")
+    if not policy:
+        headless = spec.get("clusterIP") == "None" and not spec.get("selector")
+        policy = "RequireDualStack" if headless and not families else "SingleStack"
+    if not families:
+        families = ["IPv4", "IPv6"] if policy == "RequireDualStack" else ["IPv4"]
+    changed = merged(spec, ipFamilies=families, ipFamilyPolicy=policy)
+    return with_(service, ("spec",), changed)  # type: ignore[no-any-return]
 
 
 def _draw_address(held: Taken, chance: Chance) -> str:

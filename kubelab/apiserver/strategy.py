@@ -31,30 +31,36 @@ from kubelab.api.objects import (
 UNCOUNTED = ("ConfigMap", "Secret", "Event", "Lease", "Endpoints", "ServiceAccount", "Namespace",
              "Node", "PersistentVolume", "PersistentVolumeClaim", "ResourceQuota", "LimitRange",
              "Service", "StorageClass", "CSINode", "CSIDriver", "CSIStorageCapacity",
-             "VolumeAttachment", "PodTemplate", "RuntimeClass", "Role", "ClusterRole",
+             "VolumeAttachment", "RuntimeClass", "Role", "ClusterRole",
              "RoleBinding", "ClusterRoleBinding", "ControllerRevision",
              "HorizontalPodAutoscaler", "CertificateSigningRequest", "ServiceCIDR",
-             "IPAddress", "VolumeAttributesClass")  # fmt: skip
+             "IPAddress", "VolumeAttributesClass", "APIService", "ResourceClaim",
+             "ResourceClaimTemplate")  # fmt: skip
 # Kinds without a spec that nevertheless count one.
-COUNTED_AT_CREATION = ("EndpointSlice", "PriorityClass")
+COUNTED_AT_CREATION = ("EndpointSlice", "PriorityClass", "PodTemplate")
 # Kinds whose deletion orphans what they own unless the request says otherwise.
 ORPHANING = (("batch", "Job"), ("", "ReplicationController"))
 
 
-def prepare_create(kind: Kind, obj: Obj) -> Obj:
-    """The object as it enters validation: status emptied, generated fields filled in."""
-    if "status" in kind.subresources and kind.kind not in ("Node", "Namespace"):
+def prepare_create(kind: Kind, obj: Obj, user: str) -> Obj:
+    """The object as it enters validation: its first status, generated fields filled in."""
+    first = FIRST_STATUS.get((kind.group, kind.kind))
+    if first is not None:
+        obj = merged(obj, status=first)
+    elif "status" in kind.subresources and kind.kind not in ("Node", "Namespace"):
         obj = without(obj, ("status",))
     generation = 1 if counts_generation(kind) or kind.kind in COUNTED_AT_CREATION else None
     obj = with_(obj, ("metadata",), merged(obj["metadata"], generation=generation))
     hook = CREATE.get((kind.group, kind.kind))
-    return hook(obj) if hook else obj
+    return hook(obj, user) if hook else obj
 
 
 def prepare_update(kind: Kind, old: Obj, new: Obj, subresource: str) -> Obj:
     """The object as it enters validation: what the client may not change is taken from `old`."""
     metadata, before = new["metadata"], old["metadata"]
-    kept = {field: before.get(field) for field in ("uid", "creationTimestamp", "selfLink", "generation")}
+    kept = {field: before.get(field) for field in ("creationTimestamp", "selfLink", "generation")}
+    # A UID that was asked for is judged by validation; left out, it is the old one.
+    kept["uid"] = metadata.get("uid") or before.get("uid")
     kept["deletionTimestamp"] = before.get("deletionTimestamp")
     kept["deletionGracePeriodSeconds"] = before.get("deletionGracePeriodSeconds")
     new = with_(new, ("metadata",), merged(metadata, **kept))
@@ -90,6 +96,8 @@ def counts_generation(kind: Kind) -> bool:
 
 def _wish(kind: Kind, obj: Obj) -> Any:
     """The part of an object whose change makes a new generation."""
+    if kind.kind == "Deployment":
+        return obj.get("spec"), get(obj, "metadata", "annotations", default=EMPTY)
     if "spec" in obj:
         return obj["spec"]
     return without(without(obj, ("metadata",)), ("status",))
@@ -113,11 +121,17 @@ def grace_seconds(kind: Kind, obj: Obj, asked: int | None) -> int:
 def qos_class(spec: Any) -> str:
     """Guaranteed, Burstable or BestEffort, by the requests and limits of all containers.
 
+    Where the pod as a whole has requests or limits, those decide.
     In Kubernetes: pkg/apis/core/v1/helper/qos.
     """
+    whole = get(spec, "resources", default=EMPTY)
+    if whole.get("limits") or whole.get("requests"):
+        judged = [whole]
+    else:
+        containers = (*(get(spec, "initContainers", default=())), *get(spec, "containers", default=()))
+        judged = [container.get("resources") or EMPTY for container in containers]
     guaranteed, named = True, False
-    for container in (*get(spec, "initContainers", default=()), *get(spec, "containers", default=())):
-        resources = container.get("resources") or EMPTY
+    for resources in judged:
         limits, requests = resources.get("limits") or EMPTY, resources.get("requests") or EMPTY
         for resource in ("cpu", "memory"):
             wanted = quantity.parse(requests.get(resource, "0"))
@@ -129,21 +143,18 @@ def qos_class(spec: Any) -> str:
     return "Guaranteed" if guaranteed else "Burstable"
 
 
-def _create_pod(obj: Obj) -> Obj:
+def _create_pod(obj: Obj, user: str) -> Obj:
     status: dict[str, Any] = {"phase": "Pending", "qosClass": qos_class(obj.get("spec"))}
     if get(obj, "spec", "schedulingGates"):
         status["conditions"] = [{
             "type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
-            "lastProbeTime": None, "lastTransitionTime": None,
+            "lastProbeTime": None, "lastTransitionTime": obj["metadata"]["creationTimestamp"],
             "message": "Scheduling is blocked due to non-empty scheduling gates",
         }]  # fmt: skip
     return merged(obj, status=freeze(status))
 
 
-# Namespaces.
-
-
-def _create_namespace(obj: Obj) -> Obj:
+def _create_namespace(obj: Obj, user: str) -> Obj:
     obj = with_(obj, ("metadata", "labels", "kubernetes.io/metadata.name"), name_of(obj))
     finalizers = list(get(obj, "spec", "finalizers", default=NOTHING))
     if "kubernetes" not in finalizers:
@@ -156,10 +167,8 @@ def _update_namespace(old: Obj, new: Obj) -> Obj:
     return merged(new, status=old.get("status"))
 
 
-# Jobs: the selector that finds a Job's pods is made from its UID.
-
-
-def _create_job(obj: Obj) -> Obj:
+def _create_job(obj: Obj, user: str) -> Obj:
+    """The selector that finds a Job's pods is made from its UID."""
     if get(obj, "spec", "manualSelector"):
         return obj
     uid, name = uid_of(obj), name_of(obj)
@@ -170,45 +179,98 @@ def _create_job(obj: Obj) -> Obj:
         "job-name": name,
     }
     template = ("spec", "template", "metadata", "labels")
-    obj = with_(obj, template, {**get(obj, *template, default=EMPTY), **labels})
+    before = get(obj, *template, default=EMPTY)
+    obj = with_(obj, template, {**before, **labels})
+    # A Job without labels of its own shares those of its template.
+    if get(obj, "metadata", "labels", default=EMPTY) == before:
+        obj = with_(obj, ("metadata", "labels"), {**before, **labels})
     selector = ("spec", "selector", "matchLabels")
     own = {"batch.kubernetes.io/controller-uid": uid}
-    return with_(obj, selector, {**get(obj, *selector, default=EMPTY), **own})
+    return with_(obj, selector, {**get(obj, *selector, default=EMPTY), **own})  # type: ignore[no-any-return]
 
 
-# Nodes, volumes, claims and definitions begin with a phase.
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
-def _phase(phase: str) -> Callable[[Obj], Obj]:
-    def hook(obj: Obj) -> Obj:
-        return merged(obj, status={"phase": phase})
-
-    return hook
+def _create_daemonset(obj: Obj, user: str) -> Obj:
+    return with_(obj, ("metadata", "annotations", TEMPLATE_GENERATION), "1")  # type: ignore[no-any-return]
 
 
-def _create_node(obj: Obj) -> Obj:
+def _update_daemonset(old: Obj, new: Obj) -> Obj:
+    """The template's own count grows with each change of it, whatever a client says."""
+    count = int(get(old, "metadata", "annotations", TEMPLATE_GENERATION, default="1"))
+    if get(old, "spec", "template") != get(new, "spec", "template"):
+        count += 1
+    return with_(new, ("metadata", "annotations", TEMPLATE_GENERATION), str(count))  # type: ignore[no-any-return]
+
+
+def _create_node(obj: Obj, user: str) -> Obj:
     """A new node is not ready until its conditions say so (admission TaintNodesByCondition)."""
     taints = get(obj, "spec", "taints", default=NOTHING)
     key = "node.kubernetes.io/not-ready"
     if any(taint.get("key") == key and taint.get("effect") == "NoSchedule" for taint in taints):
         return obj
-    return with_(obj, ("spec", "taints"), [*taints, {"key": key, "effect": "NoSchedule"}])
+    return with_(obj, ("spec", "taints"), [*taints, {"key": key, "effect": "NoSchedule"}])  # type: ignore[no-any-return]
 
 
-def _create_budget(obj: Obj) -> Obj:
-    status = {"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0}
-    return merged(obj, status=status)
+def _create_volume(obj: Obj, user: str) -> Obj:
+    moment = obj["metadata"]["creationTimestamp"]
+    return with_(obj, ("status", "lastPhaseTransitionTime"), moment)  # type: ignore[no-any-return]
 
 
-CREATE: dict[tuple[str, str], Callable[[Obj], Obj]] = {
+def _create_signing_request(obj: Obj, user: str) -> Obj:
+    return with_(obj, ("spec", "username"), user)  # type: ignore[no-any-return]
+
+
+def _create_definition(obj: Obj, user: str) -> Obj:
+    stored = [v["name"] for v in get(obj, "spec", "versions", default=()) if v.get("storage")]
+    return with_(obj, ("status", "storedVersions"), stored)  # type: ignore[no-any-return]
+
+
+_ADDRESS = freeze({"loadBalancer": {}})
+# The status that a new object of a kind has, whatever the client says.
+FIRST_STATUS: dict[tuple[str, str], Obj] = {
+    ("", "Service"): _ADDRESS,
+    ("networking.k8s.io", "Ingress"): _ADDRESS,
+    ("", "ReplicationController"): Obj(replicas=0),
+    ("", "ResourceQuota"): EMPTY,
+    ("", "PersistentVolume"): Obj(phase="Pending"),
+    ("", "PersistentVolumeClaim"): Obj(phase="Pending"),
+    ("apps", "Deployment"): EMPTY,
+    ("apps", "ReplicaSet"): Obj(replicas=0),
+    ("apps", "StatefulSet"): Obj(replicas=0, availableReplicas=0),
+    ("apps", "DaemonSet"): Obj(
+        currentNumberScheduled=0, numberMisscheduled=0, desiredNumberScheduled=0, numberReady=0
+    ),
+    ("batch", "Job"): EMPTY,
+    ("batch", "CronJob"): EMPTY,
+    ("autoscaling", "HorizontalPodAutoscaler"): Obj(desiredReplicas=0, currentMetrics=None),
+    ("policy", "PodDisruptionBudget"): Obj(
+        currentHealthy=0, desiredHealthy=0, disruptionsAllowed=0, expectedPods=0
+    ),
+    ("storage.k8s.io", "VolumeAttachment"): Obj(attached=False),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): freeze(
+        {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": []}
+    ),
+    ("apiregistration.k8s.io", "APIService"): EMPTY,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): EMPTY,
+    ("certificates.k8s.io", "CertificateSigningRequest"): EMPTY,
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): EMPTY,
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): EMPTY,
+    ("resource.k8s.io", "ResourceClaim"): EMPTY,
+    ("networking.k8s.io", "ServiceCIDR"): EMPTY,
+}
+CREATE: dict[tuple[str, str], Callable[[Obj, str], Obj]] = {
     ("", "Pod"): _create_pod,
     ("", "Namespace"): _create_namespace,
     ("", "Node"): _create_node,
-    ("", "PersistentVolume"): _phase("Pending"),
-    ("", "PersistentVolumeClaim"): _phase("Pending"),
+    ("", "PersistentVolume"): _create_volume,
+    ("apps", "DaemonSet"): _create_daemonset,
     ("batch", "Job"): _create_job,
-    ("policy", "PodDisruptionBudget"): _create_budget,
+    ("certificates.k8s.io", "CertificateSigningRequest"): _create_signing_request,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _create_definition,
 }
 UPDATE: dict[tuple[str, str], Callable[[Obj, Obj], Obj]] = {
     ("", "Namespace"): _update_namespace,
+    ("apps", "DaemonSet"): _update_daemonset,
 }

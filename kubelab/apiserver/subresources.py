@@ -47,6 +47,7 @@ def scale_of(obj: Obj) -> Obj:
         text = str(selectors.compile_selector(selector))
     else:
         text = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
+    replicas = get(obj, "spec", "replicas", default=0)
     metadata = {
         field: get(obj, "metadata", field)
         for field in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
@@ -54,7 +55,7 @@ def scale_of(obj: Obj) -> Obj:
     return freeze({  # type: ignore[no-any-return]
         "kind": "Scale", "apiVersion": "autoscaling/v1",
         "metadata": {key: value for key, value in metadata.items() if value},
-        "spec": {"replicas": get(obj, "spec", "replicas", default=0)},
+        "spec": {"replicas": replicas} if replicas else {},
         "status": {"replicas": get(obj, "status", "replicas", default=0), "selector": text},
     })  # fmt: skip
 
@@ -100,6 +101,8 @@ def binding(server: APIServer, pending: Pending) -> Write:
     """POST of a Binding: the pod is on its node from now on."""
     body = decoding.tree(pending.request) or EMPTY
     node = get(body, "target", "name", default="")
+    if not node:
+        raise errors.failure(500, "target.name: Required value")
     old, revision = registry.current(server, pending)
     kind, name = pending.route.kind, name_of(old)
     uid = get(body, "metadata", "uid")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from kubelab.api import kinds
 from kubelab.api.objects import EMPTY, Obj, freeze, name_of, namespace_of
-from kubelab.api.rest import MERGE_PATCH, STRATEGIC_PATCH, Request, Response, url
+from kubelab.api.rest import MERGE_PATCH, SHARED, STRATEGIC_PATCH, Request, Response, url
 from kubelab.client.informer import Informer
 from kubelab.sim.kernel import Component
 
@@ -51,7 +51,7 @@ class Client(Component):
         # Never set back: an answer to an earlier incarnation must not be taken for ours.
         self.last_call = 0
         self.server = 0
-        self.headers = Obj({"User-Agent": self.agent})
+        self.headers = Obj({"User-Agent": self.agent, "Accept": SHARED})
         self.patch_headers = {
             style: Obj({"User-Agent": self.agent, "Content-Type": style})
             for style in (MERGE_PATCH, STRATEGIC_PATCH)

@@ -32,9 +32,9 @@ from kubelab.api.selectors import compile_selector
 from kubelab.client.controller import Controller
 from kubelab.client.informer import by_namespace, by_owner
 from kubelab.controllers import conditions, rolling, rollout
+from kubelab.controllers.batches import is_namespace_ending
 from kubelab.controllers.ownership import claim, orphan_namespace
 from kubelab.controllers.pods import is_over, is_terminating, reference_to
-from kubelab.controllers.replicaset import is_namespace_ending
 from kubelab.controllers.revisions import template_hash
 from kubelab.controllers.rolling import DESIRED, HASH_LABEL, HISTORY, MAXIMUM, REVISION, Step
 

@@ -2,11 +2,9 @@
 
 A change of a ReplicaSet or of one of its pods puts the ReplicaSet's key into the queue. `sync`
 counts the pods that are active (not over, not terminating), subtracts from the wish, and creates
-or deletes the difference. Creations go out in batches of 1, 2, 4, 8 and so on, each when the one
-before has been answered without failure, so that a quota or a broken webhook is not stormed by a
-thousand doomed requests. What is deleted first is ranked in `pods.py`. When all of that is
-answered the status is written; the key closes when the caches show it all, and only then is the
-ReplicaSet looked at again.
+or deletes the difference (`batches.py`); what is deleted first is ranked in `pods.py`. When all of
+that is answered the status is written; the key closes when the caches show it all, and only then
+is the ReplicaSet looked at again.
 
 In Kubernetes: pkg/controller/replicaset/replica_set.go; the same code runs ReplicationControllers
 there too, through an adapter, as here by a subclass.
@@ -14,7 +12,7 @@ there too, through an adapter, as here by a subclass.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from kubelab.api.objects import (
     NOTHING,
@@ -24,16 +22,14 @@ from kubelab.api.objects import (
     get,
     key_of,
     labels_of,
-    name_of,
     namespace_of,
     uid_of,
     with_,
 )
-from kubelab.api.rest import Response
 from kubelab.api.selectors import LabelSelector, compile_selector
-from kubelab.client.controller import Controller
 from kubelab.client.informer import by_namespace, by_owner
 from kubelab.controllers import conditions
+from kubelab.controllers.batches import Failure, PodBatches
 from kubelab.controllers.ownership import claim, orphan_namespace
 from kubelab.controllers.pods import (
     READY,
@@ -51,16 +47,7 @@ from kubelab.sim.kernel import SECOND
 BURST = 500
 
 
-class Batch(NamedTuple):
-    """Creations or deletions of one turn: how many are still to be sent and to be answered."""
-
-    left: int
-    size: int
-    flying: int
-    failure: tuple[str, str] = ("", "")
-
-
-class ReplicaSetController(Controller):
+class ReplicaSetController(PodBatches):
     """Keeps the number of each ReplicaSet's pods."""
 
     name = "replicaset"
@@ -68,7 +55,6 @@ class ReplicaSetController(Controller):
 
     def begin(self) -> None:
         self.counts = PodCounts()
-        self.batches: dict[str, Batch] = {}
         self.by_uid: dict[str, str] = {}
         self.sets = self.watch(self.kind, "on_set")
         self.sets.index("namespace", by_namespace)
@@ -121,59 +107,19 @@ class ReplicaSetController(Controller):
             return
         wish = owner["spec"].get("replicas", 1)
         seen = self.counts.count(uid, READY, UNREADY)
-        act = "—"
-        if not is_terminating(owner) and wish > seen:
-            act = f"create {min(wish - seen, BURST)}"
-            self._start(owner, Batch(min(wish - seen, BURST), 1, 0))
-        elif not is_terminating(owner) and wish < seen:
-            act = f"delete {min(seen - wish, BURST)}"
-            self._delete(owner, min(seen - wish, BURST))
+        count = min(abs(wish - seen), BURST) if not is_terminating(owner) else 0
+        if count and wish > seen:
+            pod = from_template(owner["spec"]["template"], owner)
+            self.act(owner, create=[pod] * count)
         else:
-            self._write_status(owner, ("", ""))
-        self.note(wish=wish, seen=seen, act=act)
+            self.act(owner, delete=self._surplus(owner, count) if count else ())
+        word = "create" if wish > seen else "delete"
+        self.note(wish=wish, seen=seen, act=f"{word} {count}" if count else "—")
 
-    def _start(self, owner: Obj, batch: Batch) -> None:
-        """Sends the next batch of creations."""
-        count = min(batch.size, batch.left)
-        self.batches[self.key] = Batch(batch.left - count, batch.size * 2, count, batch.failure)
-        template = owner["spec"].get("template")
-        pod = from_template(template, owner)
-        for _ in range(count):
-            self.create(pod, "created")
-
-    def created(self, response: Response) -> bool:
-        """The answer to one creation: with the last of a batch comes the next, or the status."""
-        owner, batch = self.sets.get(self.key), self.batches.get(self.key)
-        if owner is None or batch is None:
-            return True
-        handled = False
-        if response.ok:
-            name = name_of(response.body)
-            self.recorder.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {name}")
-        elif is_namespace_ending(response):
-            handled = True
-            batch = batch._replace(left=0)
-        else:
-            text = f"Error creating: {response.message}"
-            self.recorder.event(owner, "Warning", "FailedCreate", text)
-            batch = batch._replace(failure=("FailedCreate", response.message))
-        batch = batch._replace(flying=batch.flying - 1)
-        self.batches[self.key] = batch
-        if not batch.flying:
-            if batch.left and not batch.failure[0]:
-                self.note(controller=self.name, key=self.key, act=f"create {batch.left}")
-                self._start(owner, batch)
-            else:
-                self._finish(owner, batch)
-        return handled
-
-    def _delete(self, owner: Obj, count: int) -> None:
-        """Deletes the surplus, all at once."""
+    def _surplus(self, owner: Obj, count: int) -> list[Obj]:
+        """The pods that are to go."""
         pods = [pod for pod in self.pods.indexed("owner", uid_of(owner)) if is_active(pod)]
-        doomed = first_to_go(pods, self._peers(owner, pods), self.process.now)[:count]
-        self.batches[self.key] = Batch(0, 0, len(doomed))
-        for pod in doomed:
-            self.delete("v1/Pod", namespace_of(pod), name_of(pod), "deleted", name_of(pod))
+        return first_to_go(pods, self._peers(owner, pods), self.process.now)[:count]
 
     def _peers(self, owner: Obj, pods: list[Obj]) -> list[Obj]:
         """The active pods of all ReplicaSets that have the same owner as this one."""
@@ -187,34 +133,18 @@ class ReplicaSetController(Controller):
             if is_active(pod)
         ]
 
-    def deleted(self, response: Response, name: str) -> None:
-        """The answer to one deletion; after the last comes the status."""
-        owner, batch = self.sets.get(self.key), self.batches.get(self.key)
-        if owner is None or batch is None:
-            return
-        if response.ok:
-            self.recorder.event(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {name}")
-        elif response.status != 404:
-            text = f"Error deleting: {response.message}"
-            self.recorder.event(owner, "Warning", "FailedDelete", text)
-            batch = batch._replace(failure=("FailedDelete", response.message))
-        batch = batch._replace(flying=batch.flying - 1)
-        self.batches[self.key] = batch
-        if not batch.flying:
-            self._finish(owner, batch)
-
     # The status.
 
-    def _finish(self, owner: Obj, batch: Batch) -> None:
-        del self.batches[self.key]
-        self._write_status(owner, batch.failure)
+    def finish(self, owner: Obj, failure: Failure) -> None:
+        """Writes the status."""
+        now = self.sets.get(self.key)
+        if now is None or uid_of(now) != uid_of(owner):
+            return
+        status = self.status(now, failure)
+        if status != now.get("status"):
+            self.update_status(with_(now, ("status",), status))
 
-    def _write_status(self, owner: Obj, failure: tuple[str, str]) -> None:
-        status = self.status(owner, failure)
-        if status != owner.get("status"):
-            self.update_status(with_(owner, ("status",), status))
-
-    def status(self, owner: Obj, failure: tuple[str, str]) -> Obj:
+    def status(self, owner: Obj, failure: Failure) -> Obj:
         """The status as the pods are now."""
         counts = self.counts.of(uid_of(owner))
         uid, wish = uid_of(owner), owner["spec"].get("replicas", 1)
@@ -265,9 +195,3 @@ class ReplicaSetController(Controller):
         if soon:
             self.enqueue_after(self.key, min(soon) / SECOND)
         return times.count(0)
-
-
-def is_namespace_ending(response: Response) -> bool:
-    """Whether a creation was refused because its namespace is being deleted: no use in retrying."""
-    causes = get(response.body, "details", "causes", default=NOTHING)
-    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)

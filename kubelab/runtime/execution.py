@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kubelab.api import quantity
+from kubelab.network import resolvconf
 from kubelab.network.kernel import Kernel
 from kubelab.runtime import commands, images, programs
 from kubelab.runtime.container import Container
@@ -102,13 +103,7 @@ class Execution(Component):
         config = process.sandbox.config
         own = process.files.own
         own["/etc/hostname"] = f"{config.hostname}\n"
-        resolv = config.resolv_conf
-        lines = [f"nameserver {server}" for server in resolv.get("nameservers", ())]
-        if resolv.get("searches"):
-            lines.insert(0, "search " + " ".join(resolv["searches"]))
-        if resolv.get("options"):
-            lines.append("options " + " ".join(resolv["options"]))
-        own["/etc/resolv.conf"] = "".join(f"{line}\n" for line in lines)
+        own["/etc/resolv.conf"] = resolvconf.render(config.resolv_conf)
 
     def guarded(self, container: Container, method: str, *args: Any) -> Any:
         """Calls a method of a container's program; what it raises is its own end."""
@@ -159,6 +154,11 @@ class Execution(Component):
         container.waiting = []
         self.send(f"kubelet/{self.node}", "changed", container.status.pod_uid)
 
+    def processes(self) -> tuple[str, ...]:
+        """The components that run in containers of this node (servers of CoreDNS)."""
+        programs = [c.program for c in self.containers.values() if c.running]
+        return tuple(p.component for p in programs if isinstance(p, CoreDns) and p.component)
+
     def _end_component(self, name: str) -> None:
         """The server of a CoreDNS container is gone, with the ports it listened on."""
         self.world.remove(name)
@@ -166,7 +166,7 @@ class Execution(Component):
         for ip, protocol, port in [key for key in listeners if listeners[key].owner == name]:
             self.kernel.close(ip, protocol, port)
 
-    def kill(self, container: Container, reason: str = "") -> None:
+    def destroy(self, container: Container, reason: str = "") -> None:
         """SIGKILL: no program is asked."""
         if container.process is not None and container.running:
             self.exited(container.process, 137, reason)
@@ -177,7 +177,7 @@ class Execution(Component):
         if container is not None and container.running:
             limit = container.config.memory_limit_bytes
             self.note(pod=container.pod, container=container.config.name, limit_bytes=limit)
-            self.kill(container, "OOMKilled")
+            self.destroy(container, "OOMKilled")
 
     def signal(self, container_id: str, name: str) -> None:
         """A signal to the first process of a container."""
@@ -185,7 +185,7 @@ class Execution(Component):
         if container is None or not container.running:
             return
         if name == "SIGKILL":
-            self.kill(container)
+            self.destroy(container)
         else:
             self.guarded(container, "signal", name)
 

@@ -21,6 +21,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.volumes: dict[str, dict[str, str]] = {}
+        self.full = False
 
     def volume(self, host_path: str) -> dict[str, str]:
         """The files of a volume, which is made if it is not there."""

@@ -72,6 +72,8 @@ class Runtime(Execution, Component):
         self.by_pod: dict[str, list[str]] = {}
 
     def start(self) -> None:
+        for name in self.processes():
+            self.world.remove(name)
         for sandbox in list(self.sandboxes.values()):
             self.sandboxes[sandbox.id] = sandbox._replace(ready=False)
         for container in self.containers.values():
@@ -153,7 +155,7 @@ class Runtime(Execution, Component):
             self.note(pod=f"{sandbox.config.namespace}/{sandbox.config.name}", ip=sandbox.ip)
             for container in list(self.containers.values()):
                 if container.sandbox.id == sandbox_id and container.running:
-                    self.kill(container)
+                    self.destroy(container)
             if sandbox.ready:
                 self.kernel.detach(sandbox_id)
                 self.sandboxes[sandbox_id] = sandbox._replace(ready=False)
@@ -257,7 +259,7 @@ class Runtime(Execution, Component):
         first = not container.waiting
         container.waiting.append((caller, call_id))
         if timeout_seconds <= 0:
-            self.kill(container)
+            self.destroy(container)
             return
         if first:
             name = container.config.stop_signal or "SIGTERM"
@@ -275,7 +277,7 @@ class Runtime(Execution, Component):
         if container is not None and container.running:
             self.note(pod=container.pod, container=container.config.name, signal="SIGKILL")
             container.kill_timer = None
-            self.kill(container)
+            self.destroy(container)
 
     def remove_container(self, caller: str, call_id: int, container_id: str) -> None:
         """Forgets a container."""
@@ -287,7 +289,7 @@ class Runtime(Execution, Component):
 
     def _forget(self, container: Container) -> None:
         if container.running:
-            self.kill(container)
+            self.destroy(container)
         del self.containers[container.id]
         uid = container.status.pod_uid
         self.by_pod[uid].remove(container.id)
@@ -305,6 +307,21 @@ class Runtime(Execution, Component):
         outcome = self.execute(container, command, caller, call_id)
         if outcome is not None:
             self.answer(caller, call_id, outcome)
+
+    # Faults.
+
+    def kill(self, namespace: str, pod: str, container: str) -> None:
+        """Somebody kills a container's first process from outside."""
+        self.note(pod=f"{namespace}/{pod}", container=container)
+        for held in list(self.containers.values()):
+            if held.pod == f"{namespace}/{pod}" and held.config.name == container and held.running:
+                self.note(id=held.id[:12])
+                self.destroy(held)
+
+    def fill_disk(self) -> None:
+        """The disk is full from now on; the kubelet sees it at its next look."""
+        self.disk.full = True
+        self.note(disk="full")
 
     def undelivered(self, target: str, verb: str, args: tuple[Any, ...], reason: str) -> None:
         """Tools that do not answer fail the command that asked them."""

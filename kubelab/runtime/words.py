@@ -39,6 +39,8 @@ def tell(event: Event) -> str:
         "program_timer": f"wakes {name} of {pod}: its timer {detail.get('timer')} is over",
         "received": f"hands a request to {name} of {pod} on port {detail.get('port')}",
         "finished": f"gives {name} of {pod} the answer of the network",
+        "kill": f"kills the process of {name} in {pod} because you told it to",
+        "fill_disk": "finds its disk full",
         "start": "begins, with its images and records from disk",
     }
     known = sentences.get(event.verb)

@@ -1,0 +1,118 @@
+"""A pod's volumes: fetched, written to the node's disk, refreshed, and unmounted at the end.
+
+Until every volume is set up nothing of the pod runs. What is missing is tried again after 0.5, 1, 2
+… 122 s; after 2 minutes and 3 seconds of that an Event says which volumes the pod still waits for.
+
+In Kubernetes: pkg/kubelet/volumemanager and pkg/volume/util/nestedpendingoperations.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kubelab.api.objects import Obj, get
+from kubelab.kubelet import downward, nodestatus, volumes
+from kubelab.sim.kernel import SECOND
+
+if TYPE_CHECKING:
+    from kubelab.kubelet.podworker import PodWorker
+
+FIRST_NS = SECOND // 2
+LONGEST_NS = 122 * SECOND
+PATIENCE_NS = 123 * SECOND
+RESYNC_SECONDS = 60.0
+
+
+class Mounting:
+    """The volumes of one pod."""
+
+    def __init__(self, worker: PodWorker) -> None:
+        self.worker = worker
+        self.done = False
+        self.failures = 0
+        self.since_ns = 0
+        self.pending: list[str] = []
+
+    def context(self) -> downward.Context:
+        """What the downward API needs beside the pod."""
+        kubelet = self.worker.kubelet
+        node = kubelet.node.node or kubelet.manifest
+        allocatable = get(node, "status", "allocatable", default=None) or nodestatus.CAPACITY
+        ip = self.worker.ip
+        return downward.Context(ip, kubelet.address, kubelet.node_name, allocatable)
+
+    def begin(self) -> None:
+        """Sets up all volumes, once the objects for them are here."""
+        worker = self.worker
+        if not self.since_ns:
+            self.since_ns = worker.kubelet.now
+        if worker.kubelet.objects.fetch(worker, volumes.refs(worker.pod), "mounting.fetched"):
+            self.fetched()
+
+    def fetched(self) -> None:
+        """All objects are here, or known to be missing."""
+        worker = self.worker
+        self.pending = []
+        for volume in volumes.volumes(worker.pod):
+            message = self._set_up(volume)
+            if message:
+                self.pending.append(volume["name"])
+                text = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {message}'
+                worker.event("Warning", "FailedMount", text)
+        if not self.pending:
+            self.done = True
+            if self.failures:
+                worker.progressed()
+            if volumes.changes(worker.pod):
+                worker.kubelet.after(RESYNC_SECONDS, "refetch", worker.uid, background=True)
+            worker.advance()
+            return
+        kubelet = worker.kubelet
+        kubelet.note(pod=worker.key, waits_for=list(self.pending))
+        if kubelet.now - self.since_ns >= PATIENCE_NS:
+            self.since_ns = kubelet.now
+            text = (
+                f"Unable to attach or mount volumes: unmounted volumes=[{' '.join(self.pending)}], "
+                "unattached volumes=[], failed to process volumes=[]: context deadline exceeded"
+            )
+            worker.event("Warning", "FailedMount", text)
+        worker.retry(min(FIRST_NS << min(self.failures, 10), LONGEST_NS))
+        self.failures += 1
+        worker.end_pass()
+
+    def _set_up(self, volume: Obj) -> str:
+        """Writes one volume; returns why it cannot be."""
+        worker = self.worker
+        disk = worker.kubelet.runtime.disk
+        path = volumes.host_path(worker.pod, volume)
+        try:
+            files = volumes.files(worker.pod, volume, worker.kubelet.objects, self.context())
+        except volumes.MountError as error:
+            return str(error)
+        if volumes.kind_of(volume) in ("emptyDir", "hostPath"):
+            disk.volume(path)
+        else:
+            disk.replace(path, files)
+        return ""
+
+    def refresh(self) -> None:
+        """The pod's resync: what its ConfigMaps and Secrets hold now is written to its volumes."""
+        worker = self.worker
+        if worker.ending.begun:
+            return
+        worker.kubelet.after(RESYNC_SECONDS, "refetch", worker.uid, background=True)
+        if worker.kubelet.objects.fetch(worker, volumes.refs(worker.pod), "mounting.refreshed"):
+            self.refreshed()
+
+    def refreshed(self) -> None:
+        """The objects are here again."""
+        for volume in volumes.volumes(self.worker.pod):
+            if volumes.kind_of(volume) not in ("emptyDir", "hostPath"):
+                self._set_up(volume)
+
+    def unmount(self) -> None:
+        """Deletes what belongs to the pod alone."""
+        disk = self.worker.kubelet.runtime.disk
+        for volume in volumes.volumes(self.worker.pod):
+            if volumes.kind_of(volume) != "hostPath":
+                disk.remove(volumes.host_path(self.worker.pod, volume))

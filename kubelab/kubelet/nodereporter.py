@@ -1,0 +1,202 @@
+"""The kubelet's first duty: its node is registered, and everybody hears that it lives.
+
+The node is created when the kubelet starts; if it is there already its status is set anew. Until
+the node has a network for its pods (spec.podCIDR) it is not ready. A Lease is renewed every 10 s,
+which is the heartbeat; the status is looked at every 10 s, and sent when it has changed or is 5
+minutes old.
+
+In Kubernetes: pkg/kubelet/kubelet_node_status.go and k8s.io/component-helpers/apimachinery/lease.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kubelab.api.objects import EMPTY, Obj, freeze, get, merged
+from kubelab.api.rest import Response
+from kubelab.client.events import Recorder
+from kubelab.kubelet import nodestatus
+from kubelab.sim.kernel import SECOND, micro_timestamp
+
+if TYPE_CHECKING:
+    from kubelab.kubelet.kubelet import Kubelet
+
+LEASE_SECONDS = 40
+RENEW_SECONDS = 10.0
+STATUS_SECONDS = 10.0
+REPORT_NS = 300 * SECOND
+RETRY_SECONDS = 1.0
+
+
+class NodeReporter:
+    """Registers the node, renews its lease, reports its status."""
+
+    def __init__(self, kubelet: Kubelet) -> None:
+        self.kubelet = kubelet
+        self.node: Obj | None = None
+        self.registered = False
+        self.reported: Obj = EMPTY
+        self.reported_ns = 0
+        self.lease: Obj | None = None
+        self.pod_cidr = ""
+        self.pressures: tuple[str, ...] = ()
+        # The kubelet's own view of the node as an event's object; its uid is the node's name.
+        name = kubelet.node_name
+        self.reference = freeze({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": name},
+        })  # fmt: skip
+        self.recorder = Recorder(kubelet, "kubelet", host=name)
+
+    @property
+    def ready(self) -> bool:
+        """Whether pods can be given an address."""
+        return bool(self.pod_cidr)
+
+    def seen(self) -> nodestatus.Seen:
+        """What is seen of the machine now."""
+        runtime = self.kubelet.runtime
+        up = runtime is not None and not runtime.stopped
+        version = runtime.version if runtime is not None else ""
+        return nodestatus.Seen(self.kubelet.address, version, self.ready, up, self.pressures)
+
+    # Registration.
+
+    def register(self) -> None:
+        """Creates the Node."""
+        kubelet = self.kubelet
+        self.recorder.event(self.reference, "Normal", "Starting", "Starting kubelet.")
+        given = get(kubelet.manifest, "spec", "podCIDR", default="")
+        self.use_network(given)
+        if not given:
+            kubelet.kernel.configure(kubelet.address, "")
+        self.post()
+
+    def post(self) -> None:
+        """The request itself; repeated until somebody answers."""
+        kubelet = self.kubelet
+        node = nodestatus.registered(kubelet.manifest, self.seen(), kubelet.timestamp)
+        kubelet.note(node=kubelet.node_name, does="registers the node")
+        self.reported, self.reported_ns = node["status"], kubelet.now
+        kubelet.create(node, reply="node.posted")
+
+    def posted(self, response: Response) -> None:
+        """The node is created, or was there already."""
+        kubelet = self.kubelet
+        if response.status not in (201, 200, 409):
+            kubelet.after(RETRY_SECONDS, "register")
+            return
+        self.registered = True
+        if response.status == 409:
+            self.reported = EMPTY
+        self.tell_conditions()
+        self.report()
+        self.renew()
+        kubelet.after(STATUS_SECONDS, "report_node", background=True)
+
+    def tell_conditions(self) -> None:
+        """The events with which a node introduces itself."""
+        name = self.kubelet.node_name
+        for reason in ("NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"):
+            message = f"Node {name} status is now: {reason}"
+            self.recorder.event(self.reference, "Normal", reason, message)
+        message = "Updated Node Allocatable limit across pods"
+        self.recorder.event(self.reference, "Normal", "NodeAllocatableEnforced", message)
+
+    def on_node(self, old: Obj | None, new: Obj | None) -> None:
+        """The Node object as the API server has it."""
+        self.node = new
+        if new is not None and not self.pod_cidr:
+            cidr = get(new, "spec", "podCIDR", default="")
+            if cidr:
+                self.use_network(cidr)
+                if self.registered:
+                    self.report()
+                self.kubelet.network_ready()
+
+    def use_network(self, cidr: str) -> None:
+        """The network from which this node's pods get their addresses."""
+        if cidr:
+            self.pod_cidr = cidr
+            self.kubelet.note(pod_cidr=cidr)
+            self.kubelet.kernel.configure(self.kubelet.address, cidr)
+
+    # Status.
+
+    def report(self) -> None:
+        """Sends the status if it has changed, or is old."""
+        kubelet = self.kubelet
+        base = self.reported or get(self.node or EMPTY, "status", default=EMPTY)
+        status = nodestatus.status(kubelet.manifest, base, self.seen(), kubelet.timestamp)
+        if kubelet.runtime is not None:
+            images = nodestatus.images_of(kubelet.runtime.images.images.values())
+            status = merged(status, images=images or None)
+        plain = nodestatus.without_heartbeats
+        old = kubelet.now - self.reported_ns >= REPORT_NS
+        if self.reported and not old and plain(status) == plain(self.reported):
+            return
+        was_ready = _ready(self.reported)
+        self.reported, self.reported_ns = status, kubelet.now
+        kubelet.note(node=kubelet.node_name, ready=_ready(status), reported=True)
+        if _ready(status) != was_ready:
+            kubelet.promote()
+            reason = "NodeReady" if _ready(status) else "NodeNotReady"
+            message = f"Node {kubelet.node_name} status is now: {reason}"
+            self.recorder.event(self.reference, "Normal", reason, message)
+        body = {"status": status}
+        kubelet.patch("v1/Node", "", kubelet.node_name, body, "status", reply="node.patched")
+
+    def patched(self, response: Response) -> None:
+        """The answer to a status report: a node that was deleted is registered again."""
+        if response.status == 404:
+            self.registered = False
+            self.post()
+        elif not response.ok:
+            self.reported_ns = 0
+
+    # The lease.
+
+    def renew(self) -> None:
+        """The heartbeat."""
+        kubelet = self.kubelet
+        kubelet.after(RENEW_SECONDS, "renew_lease", background=True)
+        now = micro_timestamp(kubelet.now)
+        if self.lease is None:
+            name = kubelet.node_name
+            owners = []
+            if self.node is not None:
+                owners = [{
+                    "apiVersion": "v1", "kind": "Node", "name": name,
+                    "uid": self.node["metadata"]["uid"],
+                }]  # fmt: skip
+            body = {
+                "apiVersion": "coordination.k8s.io/v1",
+                "kind": "Lease",
+                "metadata": {
+                    "name": name, "namespace": "kube-node-lease", "ownerReferences": owners,
+                },
+                "spec": {
+                    "holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now,
+                },
+            }  # fmt: skip
+            kubelet.create(freeze(body), reply="node.leased")
+            return
+        lease = merged(self.lease, spec=merged(self.lease["spec"], renewTime=now))
+        kubelet.update(lease, reply="node.leased")
+
+    def leased(self, response: Response) -> None:
+        """The lease as it is now; a conflict or a missing one is read anew."""
+        kubelet = self.kubelet
+        if response.ok:
+            self.lease = response.body
+            return
+        self.lease = None
+        if response.status == 409:
+            name = kubelet.node_name
+            kubelet.get(
+                "coordination.k8s.io/v1/Lease", "kube-node-lease", name, reply="node.leased"
+            )
+
+
+def _ready(status: Obj) -> bool:
+    rows = get(status, "conditions", default=())
+    return any(row["type"] == "Ready" and row["status"] == "True" for row in rows)

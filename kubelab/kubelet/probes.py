@@ -1,0 +1,394 @@
+"""Probes: questions to containers at fixed times, and what follows from the answers.
+
+A probe's ticks are counted from the moment the pod was first synced, before any container runs;
+ticks without a container, or within the initial delay, ask nothing. A result changes only after so
+many equal outcomes in a row as its threshold says. Once a liveness or startup probe has failed, its
+probe rests until there is a new container. With a startup probe, the others wait until it has
+succeeded.
+
+In Kubernetes: pkg/kubelet/prober. What is no message there is none here: an exec probe is a call of
+the CRI, the others are requests from the node's own address; a request to a program of this node is
+answered within the same event.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kubelab.api.objects import EMPTY, Obj, get
+from kubelab.kubelet import actions, hooks
+from kubelab.network.payloads import HttpRequest, HttpResponse, Outcome
+from kubelab.runtime.cri import RUNNING, Answer, ContainerStatus
+from kubelab.runtime.process import NoAnswer, Refuse
+from kubelab.runtime.programs import GRPC_HEALTH
+from kubelab.sim.kernel import SECOND
+
+if TYPE_CHECKING:
+    from kubelab.kubelet.kubelet import Kubelet
+    from kubelab.kubelet.podworker import PodWorker
+
+LIVENESS, READINESS, STARTUP = "liveness", "readiness", "startup"
+KINDS = (STARTUP, LIVENESS, READINESS)
+AGENT = (("User-Agent", "kube-probe/1.36"), ("Accept", "*/*"))
+LONGEST_OUTPUT = 10 * 1024
+HEADERS_TIMEOUT = "(Client.Timeout exceeded while awaiting headers)"
+
+Key = tuple[str, str, str]
+
+
+class Result(NamedTuple):
+    """One outcome: success, failure, or unknown (which changes nothing)."""
+
+    outcome: str
+    output: str = ""
+
+
+class Probe:
+    """One probe of one container of one pod, over all its restarts."""
+
+    def __init__(self, spec: Obj, base_ns: int) -> None:
+        self.spec = spec
+        self.period_ns = int(spec.get("periodSeconds") or 10) * SECOND
+        self.base_ns = base_ns
+        self.container_id = ""
+        self.result: bool | None = None
+        self.run = 0
+        self.last: str = ""
+        self.on_hold = False
+        self.timer: int | None = None
+        self.number = 0
+        self.asking = False
+        self.triggered = False
+
+    def reset(self, container_id: str, initial: bool | None) -> None:
+        """A new container: nothing is known of it."""
+        self.container_id = container_id
+        self.result, self.run, self.last = initial, 0, ""
+        self.on_hold = self.asking = self.triggered = False
+        self.number += 1
+
+    def threshold(self, outcome: str) -> int:
+        """So many equal outcomes in a row change the result."""
+        name = "successThreshold" if outcome == "success" else "failureThreshold"
+        return int(self.spec.get(name) or (1 if outcome == "success" else 3))
+
+
+class Prober:
+    """All probes of one kubelet, by pod uid, container and kind."""
+
+    def __init__(self, kubelet: Kubelet) -> None:
+        self.kubelet = kubelet
+        self.probes: dict[Key, Probe] = {}
+        self.by_pod: dict[str, list[Key]] = {}
+
+    # The pods.
+
+    def add(self, worker: PodWorker) -> None:
+        """Begins to count the ticks of a pod's probes."""
+        if worker.uid in self.by_pod:
+            return
+        keys = self.by_pod[worker.uid] = []
+        pod = worker.pod
+        sidecars = [item for item in actions.init_containers(pod) if actions.is_sidecar(item)]
+        for container in [*sidecars, *actions.containers(pod)]:
+            for kind in KINDS:
+                spec = container.get(f"{kind}Probe")
+                if spec:
+                    key = (worker.uid, container["name"], kind)
+                    self.probes[key] = Probe(spec, self.kubelet.now)
+                    keys.append(key)
+
+    def end(self, uid: str) -> None:
+        """The pod is being taken down: only its readiness is still asked for."""
+        for key in self.by_pod.get(uid, ()):
+            if key[2] != READINESS:
+                self.kubelet.cancel(self.probes[key].timer)
+                self.probes[key].timer = None
+                self.probes[key].on_hold = True
+
+    def remove(self, uid: str) -> None:
+        """The pod is gone."""
+        for key in self.by_pod.pop(uid, ()):
+            self.kubelet.cancel(self.probes.pop(key).timer)
+
+    # What the status asks.
+
+    def started(self, uid: str, record: ContainerStatus) -> bool:
+        """Whether a container is running and its startup probe, if any, has succeeded."""
+        if record.state != RUNNING:
+            return False
+        probe = self._of(uid, record, STARTUP)
+        return probe is None or probe.result is True
+
+    def ready(self, uid: str, record: ContainerStatus) -> bool:
+        """Whether a started container's readiness probe, if any, has succeeded.
+
+        The first status with a running container asks at once, and counts the ticks anew from here.
+        """
+        probe = self._of(uid, record, READINESS)
+        self._of(uid, record, LIVENESS)
+        if probe is None:
+            return True
+        if probe.result is not True and not probe.triggered:
+            probe.triggered = True
+            probe.base_ns = self.kubelet.now
+            self._schedule((uid, record.name, READINESS), probe, 0)
+        return probe.result is True
+
+    def failing(self, uid: str, record: ContainerStatus) -> str:
+        """`liveness` or `startup` if such a probe of a running container has failed."""
+        if record.state == RUNNING:
+            for kind in (STARTUP, LIVENESS):
+                probe = self._of(uid, record, kind)
+                if probe is not None and probe.on_hold and probe.result is False:
+                    return kind
+        return ""
+
+    def _of(self, uid: str, record: ContainerStatus, kind: str) -> Probe | None:
+        """The probe of a container, made ready for it when the container is new."""
+        key = (uid, record.name, kind)
+        probe = self.probes.get(key)
+        if probe is None:
+            return None
+        if probe.container_id != record.id and record.state == RUNNING:
+            probe.reset(record.id, {LIVENESS: True, READINESS: False, STARTUP: None}[kind])
+            self.kubelet.cancel(probe.timer)
+            probe.timer = None
+            if kind != READINESS:
+                self._next(key, probe, record)
+        return probe
+
+    # Ticks.
+
+    def _next(self, key: Key, probe: Probe, record: ContainerStatus) -> None:
+        """Sets the next tick at which there is something to ask."""
+        now = self.kubelet.now
+        delay = int(probe.spec.get("initialDelaySeconds") or 0) * SECOND
+        earliest = max(now + 1, record.started_ns + delay)
+        ticks = -(-(earliest - probe.base_ns) // probe.period_ns)
+        self._schedule(key, probe, probe.base_ns + ticks * probe.period_ns - now)
+
+    def _schedule(self, key: Key, probe: Probe, wait_ns: int) -> None:
+        self.kubelet.cancel(probe.timer)
+        decided = probe.result is True and probe.last != "failure"
+        if key[2] == LIVENESS and not probe.last:
+            decided = True
+        if (
+            key[2] == READINESS
+            and probe.last == "failure"
+            and probe.run >= probe.threshold("failure")
+        ):
+            decided = True
+        probe.timer = self.kubelet.after(
+            wait_ns / SECOND, "probe", *key, background=True if decided else False
+        )
+
+    def tick(self, key: Key) -> None:
+        """It is time to ask, if there is somebody to ask."""
+        probe = self.probes.get(key)
+        uid, name, kind = key
+        worker = self.kubelet.workers.get(uid)
+        if probe is None or worker is None:
+            return
+        probe.timer = None
+        record = worker.newest().get(name)
+        if record is None or record.state != RUNNING or probe.on_hold:
+            return
+        self._of(uid, record, kind)
+        startup = self.probes.get((uid, name, STARTUP))
+        waits = kind != STARTUP and startup is not None and startup.result is not True
+        delay = int(probe.spec.get("initialDelaySeconds") or 0) * SECOND
+        self.kubelet.note(pod=worker.key, container=name, probe=kind)
+        if waits or self.kubelet.now - record.started_ns < delay:
+            self.kubelet.note(skipped="startup" if waits else "initial delay")
+            self._next(key, probe, record)
+            return
+        if not probe.asking:
+            self._ask(key, probe, worker, record)
+        if probe.timer is None and not probe.on_hold:
+            self._next(key, probe, record)
+
+    def _ask(self, key: Key, probe: Probe, worker: PodWorker, record: ContainerStatus) -> None:
+        found = actions.find(worker.pod, record.name)
+        container = found[0] if found else EMPTY
+        spec = probe.spec
+        timeout = float(spec.get("timeoutSeconds") or 1)
+        probe.number += 1
+        if "exec" in spec:
+            command = tuple(get(spec, "exec", "command", default=()))
+            self.kubelet.note(command=" ".join(command)[:120])
+            self._expect(key, probe, timeout)
+            self.kubelet.cri(
+                worker, "probed", "exec_sync", record.id, command, context=(*key, probe.number)
+            )
+            return
+        action = spec.get("httpGet") or spec.get("tcpSocket") or spec.get("grpc") or EMPTY
+        port = hooks.port_of(action.get("port"), container)
+        host = action.get("host") or worker.ip
+        self.kubelet.note(target=f"{host}:{port}{action.get('path') or ''}")
+        payload: Any = None
+        if "httpGet" in spec:
+            headers = [(h["name"], h["value"]) for h in action.get("httpHeaders") or ()]
+            payload = HttpRequest("GET", host, action.get("path") or "/", (*AGENT, *headers))
+        elif "grpc" in spec:
+            payload = GRPC_HEALTH
+        self._request(key, probe, host, port, payload, timeout)
+
+    def _request(
+        self, key: Key, probe: Probe, host: str, port: int, payload: Any, timeout: float
+    ) -> None:
+        """A request from the node; a program of this node's runtime answers at once."""
+        kubelet = self.kubelet
+        kernel, runtime = kubelet.kernel, kubelet.runtime
+        own = host in kernel.pods or kernel.is_own(host)
+        listener = kernel.listener(host, "TCP", port) if own else None
+        if own and listener is None:
+            self.conclude(key, probe, Outcome(False, None, "refused"))
+        elif listener is not None and listener.owner == runtime.name:
+            reply = runtime.serve(listener.token, payload) if payload is not None else ""
+            if reply is NoAnswer:
+                self._expect(key, probe, timeout)
+            elif reply is Refuse:
+                self.conclude(key, probe, Outcome(False, None, "refused"))
+            else:
+                self.conclude(key, probe, Outcome(True, reply))
+        else:
+            probe.asking = True
+            token = ("probe", *key, probe.number)
+            kernel.open(kubelet.address, host, port, "TCP", payload, kubelet.name, token, timeout)
+
+    def _expect(self, key: Key, probe: Probe, timeout: float) -> None:
+        """No answer within the time is an outcome too."""
+        probe.asking = True
+        self.kubelet.after(timeout, "probe_timeout", *key, probe.number)
+
+    def timeout(self, key: Key, number: int) -> None:
+        """The time for an answer is over."""
+        probe = self.probes.get(key)
+        if probe is not None and probe.asking and probe.number == number:
+            if "exec" in probe.spec:
+                command = " ".join(get(probe.spec, "exec", "command", default=()))
+                seconds = int(probe.spec.get("timeoutSeconds") or 1)
+                text = f'command timed out: "{command}" timed out after {seconds}s'
+                self._settle(key, probe, Result("failure", text))
+            else:
+                self.conclude(key, probe, Outcome(False, None, "timeout"))
+
+    def answered(self, token: tuple[Any, ...], outcome: Outcome) -> None:
+        """The kernel has the outcome of a request."""
+        _, uid, name, kind, number = token
+        probe = self.probes.get((uid, name, kind))
+        if probe is not None and probe.asking and probe.number == number:
+            self.conclude((uid, name, kind), probe, outcome)
+
+    def executed(self, key: Key, number: int, answer: Answer) -> None:
+        """The command of an exec probe has ended."""
+        probe = self.probes.get(key)
+        if probe is None or not probe.asking or probe.number != number:
+            return
+        if not answer.ok:
+            self._settle(key, probe, Result("unknown", answer.error))
+        else:
+            code, output = answer.value
+            self._settle(
+                key,
+                probe,
+                Result("failure" if code else "success", output[:LONGEST_OUTPUT].strip()),
+            )
+
+    def conclude(self, key: Key, probe: Probe, outcome: Outcome) -> None:
+        """What an answer, or none, means for a probe by request."""
+        worker = self.kubelet.workers[key[0]]
+        found = actions.find(worker.pod, key[1])
+        self._settle(
+            key, probe, judge(probe.spec, worker.ip, found[0] if found else EMPTY, outcome)
+        )
+
+    def _settle(self, key: Key, probe: Probe, result: Result) -> None:
+        """Counts an outcome; a changed result is told to the pod's worker."""
+        probe.asking = False
+        kubelet = self.kubelet
+        uid, name, kind = key
+        worker = kubelet.workers.get(uid)
+        if worker is None:
+            return
+        kubelet.note(pod=worker.key, container=name, probe=kind, outcome=result.outcome)
+        found = actions.find(worker.pod, name)
+        path = found[1] if found else ""
+        if result.outcome != "success":
+            text = f"{kind.capitalize()} probe failed: {result.output}"
+            if result.outcome == "unknown":
+                text = (
+                    f"{kind.capitalize()} probe errored and resulted in unknown state: "
+                    f"{result.output}"
+                )
+            worker.event("Warning", "Unhealthy", text, path)
+        if result.outcome == "unknown":
+            return
+        if probe.last == result.outcome:
+            probe.run += 1
+        else:
+            probe.last, probe.run = result.outcome, 1
+        threshold = probe.threshold(result.outcome)
+        kubelet.note(in_a_row=probe.run, threshold=threshold)
+        if probe.run < threshold:
+            return
+        success = result.outcome == "success"
+        changed = probe.result is not success
+        probe.result = success
+        if kind != READINESS and not success:
+            probe.on_hold, probe.run = True, 0
+            kubelet.cancel(probe.timer)
+            probe.timer = None
+        if changed:
+            kubelet.promote()
+            kubelet.note(changed=True)
+            self._changed(worker, kind)
+
+    def _changed(self, worker: PodWorker, kind: str) -> None:
+        if kind == READINESS:
+            if not worker.settled or worker.ending.begun:
+                worker.report()
+        else:
+            worker.report()
+            worker.sync()
+
+
+def judge(spec: Obj, pod_ip: str, container: Obj, outcome: Outcome) -> Result:
+    """Whether an outcome is a success, and what Kubernetes says if not."""
+    action = spec.get("httpGet") or spec.get("tcpSocket") or spec.get("grpc") or EMPTY
+    port = hooks.port_of(action.get("port"), container)
+    host = action.get("host") or pod_ip
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if "httpGet" in spec:
+        scheme = action.get("scheme", "HTTP").lower()
+        path = action.get("path") or "/"
+        url = f"{scheme}://{where}{path if path.startswith('/') else '/' + path}"
+        if outcome.error == "refused":
+            text = f'Get "{url}": dial tcp {where}: connect: connection refused'
+            return Result("failure", text)
+        if not outcome.ok:
+            text = f'Get "{url}": context deadline exceeded {HEADERS_TIMEOUT}'
+            return Result("failure", text)
+        status = outcome.payload.status if isinstance(outcome.payload, HttpResponse) else 0
+        if 200 <= status < 400:
+            return Result("success")
+        if not status:
+            return Result("failure", f'Get "{url}": net/http: HTTP/1.x transport connection broken')
+        return Result("failure", f"HTTP probe failed with statuscode: {status}")
+    if "tcpSocket" in spec:
+        if outcome.ok:
+            return Result("success")
+        if outcome.error == "refused":
+            return Result("failure", f"dial tcp {where}: connect: connection refused")
+        return Result("failure", f"dial tcp {where}: i/o timeout")
+    seconds = int(spec.get("timeoutSeconds") or 1)
+    if outcome.ok and outcome.payload == "SERVING":
+        return Result("success")
+    if outcome.ok:
+        text = f'error: this server does not implement the grpc health protocol: "{where}"'
+        return Result("failure", text)
+    text = (
+        f'timeout: failed to connect service "{where}" within {seconds}s: context deadline exceeded'
+    )
+    return Result("failure", text)

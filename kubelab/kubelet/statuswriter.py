@@ -1,0 +1,100 @@
+"""Writes one pod's status to the API server: one request at a time, the latest state wins.
+
+In Kubernetes: pkg/kubelet/status/status_manager.go.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kubelab.api.objects import EMPTY, Obj, get, name_of, namespace_of
+from kubelab.api.rest import Response
+
+if TYPE_CHECKING:
+    from kubelab.kubelet.podworker import PodWorker
+
+RETRY_SECONDS = 10.0
+# Fields that are taken away when they are no longer said.
+PASSING = ("reason", "message")
+
+
+class StatusWriter:
+    """The status of one pod as it was last said, and whether that is under way."""
+
+    def __init__(self, worker: PodWorker) -> None:
+        self.worker = worker
+        self.status: Obj = EMPTY
+        self.sent: Obj = EMPTY
+        self.busy = False
+        self.stale = False
+
+    def write(self, status: Obj) -> None:
+        """Says this status from now on."""
+        worker = self.worker
+        if status == self.status or worker.ending.object_gone:
+            return
+        before, self.status = self.status, status
+        worker.kubelet.note(pod=worker.key, status=_short(status))
+        if not before or self.busy:
+            self.sent = before if not self.busy else self.sent
+        if self.busy:
+            self.stale = True
+            return
+        self._send(before)
+
+    def _send(self, before: Obj) -> None:
+        self.busy, self.stale = True, False
+        worker, status = self.worker, dict(self.status)
+        for field in PASSING:
+            if field in before and field not in status:
+                status[field] = None
+        old = [row["ip"] for row in get(before, "podIPs", default=())]
+        new = [row["ip"] for row in status.get("podIPs") or ()]
+        gone = [{"$patch": "delete", "ip": ip} for ip in old if ip not in new]
+        if gone and new:
+            status["podIPs"] = [*status["podIPs"], *gone]
+        held = [row["type"] for row in get(worker.pod, "status", "conditions", default=())]
+        own = [row["type"] for row in status.get("conditions") or ()]
+        foreign = [type_ for type_ in held if type_ not in own]
+        status["$setElementOrder/conditions"] = [{"type": type_} for type_ in [*foreign, *own]]
+        self.sent = self.status
+        body = {"metadata": {"uid": worker.uid}, "status": status}
+        worker.kubelet.promote()
+        worker.kubelet.patch(
+            "v1/Pod", namespace_of(worker.pod), name_of(worker.pod), body, "status",
+            reply="worker_answer", context=(worker.uid, "writer.written"),
+        )  # fmt: skip
+
+    def written(self, response: Response) -> None:
+        """The answer; what was said meanwhile is written now."""
+        worker = self.worker
+        self.busy = False
+        if not response.ok and response.status not in (404, 409):
+            worker.kubelet.after(RETRY_SECONDS, "worker_retry", worker.uid, "writer.again")
+            return
+        if self.stale:
+            self._send(self.sent)
+            return
+        worker.ending.written()
+
+    def again(self) -> None:
+        """Tries once more."""
+        if not self.busy:
+            self._send(self.sent)
+
+
+def _short(status: Obj) -> dict[str, Any]:
+    """What a learner sees of a status in the trace."""
+    rows = get(status, "containerStatuses", default=())
+    waiting = {
+        row["name"]: row["state"]["waiting"].get("reason", "")
+        for row in rows
+        if "waiting" in row["state"]
+    }
+    ready = [
+        row["type"] for row in get(status, "conditions", default=()) if row["status"] == "True"
+    ]
+    out = {"phase": status.get("phase"), "true": ready}
+    if waiting:
+        out["waiting"] = waiting
+    return out

@@ -1,0 +1,86 @@
+"""The sentences that tell what a kubelet does.
+
+Each is made from the event's detail alone: who acts, on what, and why.
+
+In Kubernetes: no counterpart; the kubelet writes log lines.
+"""
+
+from __future__ import annotations
+
+from kubelab.api.objects import Obj
+from kubelab.sim.kernel import Event
+
+
+def tell(event: Event) -> str:
+    """One sentence for an event that a kubelet handled."""
+    detail = event.detail
+    who = f"Kubelet {event.target.partition('/')[2]}"
+    if event.verb == "watched":
+        return _watched(who, detail)
+    if event.verb == "probe":
+        return _probe(who, detail)
+    said = _did(detail)
+    if event.verb == "response":
+        what = f"{detail.get('method')} {detail.get('path')}"
+        return f"{who} gets the answer {detail.get('code')} to {what}{said}."
+    if event.verb == "cri_answered":
+        pod = detail.get("pod") or "an image"
+        if "error" in detail:
+            return f"{who} hears from its runtime that {pod} has failed{said}."
+        return f"{who} hears that its runtime has done its work for {pod}{said}."
+    sentences = {
+        "start": "starts and registers its node, because nobody else does",
+        "changed": f"is told that a container of {detail.get('pod')} has ended",
+        "relist": f"looks at what its runtime has for {', '.join(detail.get('pods', ())) or 'its pods'}",
+        "wake": f"looks at {detail.get('pod')} again because its wait is over",
+        "renew_lease": "renews its lease, so that everybody knows that it lives",
+        "report_node": "looks at the state of its node",
+        "refetch": f"looks whether the mounted configuration of {detail.get('pod')} has changed",
+        "hook_over": f"sees that a hook of {detail.get('pod')} is over",
+        "probe_timeout": f"has no answer to a probe of {detail.get('container')} in time",
+        "answered": "gets the outcome of a request that it sent to a container",
+    }
+    return f"{who} {sentences.get(event.verb, f'handles {event.verb}')}{said}."
+
+
+def _did(detail: Obj) -> str:
+    """What was decided in the event, as the end of a sentence."""
+    if "waits_for" in detail:
+        return f"; the pod waits for its volumes {', '.join(detail['waits_for'])}"
+    if "ends" in detail:
+        return f"; it takes {detail.get('pod')} down because {detail['ends']}"
+    if "waits_seconds" in detail:
+        return (
+            f"; {detail.get('container')} must wait {detail['waits_seconds']} s before it restarts"
+        )
+    if "starts" in detail:
+        return f"; next it starts the container {detail['starts']}"
+    if "does" in detail:
+        return f"; next it {detail['does']}"
+    status = detail.get("status")
+    if status:
+        ready = "Ready" in status.get("true", ())
+        return f"; it reports {status.get('phase')}{' and Ready' if ready else ''}"
+    if detail.get("reported"):
+        return f"; it reports the node {'Ready' if detail.get('ready') else 'not ready'}"
+    return ""
+
+
+def _watched(who: str, detail: Obj) -> str:
+    kind, name = detail.get("kind"), detail.get("name")
+    if detail.get("arrives"):
+        return (
+            f"{who} sees the pod {name} with its node's name on it; nobody called it{_did(detail)}."
+        )
+    return f"{who} sees that {kind} {name} was {str(detail.get('type', '')).lower()}{_did(detail)}."
+
+
+def _probe(who: str, detail: Obj) -> str:
+    what = f"{detail.get('container')} of {detail.get('pod')}"
+    if "skipped" in detail:
+        return f"{who} does not ask {what} yet: {detail['skipped']}."
+    head = f"{who} asks {what} ({detail.get('probe')})"
+    if "outcome" not in detail:
+        return f"{head} and waits for the answer."
+    count = f"{detail.get('in_a_row')} in a row, threshold {detail.get('threshold')}"
+    return f"{head}: {detail['outcome']}, {count}{_did(detail)}."

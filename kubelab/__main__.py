@@ -41,7 +41,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _lab() -> int:
     if find_spec("jupyterlab") is None:
-        sys.stderr.write("JupyterLab is not installed; install kubelab with: pip install 'kubelab[lab]'\n")
+        sys.stderr.write(
+            "JupyterLab is not installed; install kubelab with: pip install 'kubelab[lab]'\n"
+        )
         return 1
     here = Path(__file__).resolve().parent
     folder = next((f for f in (here / "notebooks", here.parent / "notebooks") if f.is_dir()), None)

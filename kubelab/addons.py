@@ -112,7 +112,10 @@ def dns(replicas: int = 2) -> list[Obj]:
     named = {"name": "coredns", "namespace": "kube-system"}
     made: list[dict[str, Any]] = [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": named},
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named, "data": {"Corefile": COREFILE}},
+        {
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": named,
+            "data": {"Corefile": COREFILE},
+        },
         {
             "apiVersion": "v1", "kind": "Service",
             "metadata": {

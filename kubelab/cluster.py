@@ -89,9 +89,9 @@ class Options:
 class Cluster(Look):
     """A whole cluster in memory.
 
-    `nodes` is a count or a list of Node manifests; the other arguments say how many etcd members and
-    API servers there are, whether CoreDNS is installed, and which seed decides names, UIDs and ties.
-    Nothing moves until it is told to.
+    `nodes` is a count or a list of Node manifests; the other arguments say how many etcd members
+    and API servers there are, whether CoreDNS is installed, and which seed decides names, UIDs and
+    ties. Nothing moves until it is told to.
     """
 
     def __init__(
@@ -121,11 +121,6 @@ class Cluster(Look):
         self._tokens = 0
 
     # Time.
-
-    @property
-    def world(self) -> World:
-        """The world; internal, it is replaced by `rewind`."""
-        return self.history.world
 
     @property
     def now(self) -> datetime:
@@ -213,9 +208,7 @@ class Cluster(Look):
         self._tokens += 1
         return self._tokens
 
-    def request(
-        self, method: str, path: str, body: Any = None, headers: Any = None
-    ) -> Response:
+    def request(self, method: str, path: str, body: Any = None, headers: Any = None) -> Response:
         """A request to the API server, with its answer; the handler is the one `serve` uses.
 
         With `watch=true` in the path, the answer's body is a `Watch`.

@@ -1,8 +1,8 @@
 """Programs in pods, started from outside: name lookups, curl, bare connections.
 
-Each call starts a process in a pod (`tools/<node>` plays it) and steps the world until it ends. What
-comes back are the records of `network/payloads.py`: a `Resolution` with every query tried, or an
-`Exchange` with every hop. A failed connection is an Exchange with an error, never an exception.
+Each call starts a process in a pod (`tools/<node>` plays it) and steps the world until it ends.
+What comes back are the records of `network/payloads.py`: a `Resolution` with every query tried, or
+an `Exchange` with every hop. A failed connection is an Exchange with an error, never an exception.
 """
 
 from __future__ import annotations

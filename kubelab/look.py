@@ -9,18 +9,18 @@ from __future__ import annotations
 import bisect
 from typing import TYPE_CHECKING, Any
 
+from kubelab import inside
 from kubelab.api.errors import not_found
 from kubelab.api.objects import get, name_of, namespace_of
 from kubelab.api.rest import kind_of
 from kubelab.apiserver import stored
 from kubelab.apiserver.moment import Moment
-from kubelab import inside
 from kubelab.sentences import sentence
 from kubelab.sim.kernel import Event, World
 from kubelab.sim.log import Log
 
 if TYPE_CHECKING:
-    from kubelab.scheduler.framework import Decision
+    from kubelab.scheduler.decision import Decision
     from kubelab.sim.history import History
 
 
@@ -28,7 +28,11 @@ class Look:
     """The part of a `Cluster` that only looks."""
 
     history: History
-    world: World
+
+    @property
+    def world(self) -> World:
+        """The world; internal, it is replaced by `rewind`."""
+        return self.history.world
 
     # What happened, and why.
 
@@ -109,13 +113,13 @@ class Look:
             # The store has given up this part of its history; ours has not.
             first = bisect.bisect_left(written, revision, key=lambda row: row[0])
             past = self.history.replay(written[first][1])
-            store = past.world.components["etcd-1"].store  # type: ignore[attr-defined]
+            store = past.world.components["etcd-1"].store
         return Moment(store, revision)
 
     # Inside the cluster.
 
     def whereabouts(self, pod: str) -> tuple[str, str, str]:
-        """Namespace, name and node of a pod (`default/web`, or `web`). Raises ApiError, ValueError."""
+        """Namespace, name and node of a pod (`default/web`). Raises ApiError, ValueError."""
         namespace, _, name = pod.rpartition("/")
         found = self.moment().get("Pod", name, namespace or "default")
         node = get(found, "spec", "nodeName", default="")
@@ -176,7 +180,7 @@ class SchedulerLook:
         decision = self._scheduler().explain(key)
         if decision is None:
             raise LookupError(f"the scheduler has not decided on pod {key}")
-        return decision  # type: ignore[no-any-return]
+        return decision
 
     def decisions(self, pod: str) -> list[Decision]:
         """The last decisions on a pod, oldest first."""
@@ -184,7 +188,7 @@ class SchedulerLook:
         return list(self._scheduler().decisions.get(key, ()))
 
     def schedule_one(self, timeout: float = 60) -> Decision | None:
-        """Runs until the scheduler has taken one more pod off the queue, and bound or refused it."""
+        """Runs until the scheduler has taken one more pod off the queue, to its end."""
         scheduler = self._scheduler()
         before = scheduler.attempts
         cluster = self._cluster
@@ -194,5 +198,3 @@ class SchedulerLook:
         decision = self._scheduler().last
         cluster.run_until(lambda c: self._scheduler().idle(), timeout)
         return decision  # type: ignore[no-any-return]
-
-

@@ -42,7 +42,9 @@ def node_manifests(nodes: int | list[Any]) -> list[Obj]:
     for manifest in nodes:
         for obj in manifests.unpack(freeze(manifest)):
             if obj.get("kind") != "Node" or not name_of(obj):
-                raise ValueError(f"nodes: {obj.get('kind')} {name_of(obj)!r} is no Node with a name")
+                raise ValueError(
+                    f"nodes: {obj.get('kind')} {name_of(obj)!r} is no Node with a name"
+                )
             made.append(obj)
     names = [name_of(obj) for obj in made]
     if len(dict.fromkeys(names)) != len(names):
@@ -71,7 +73,7 @@ def add_node(
     address = str(FIRST_ADDRESS + number)
     world.add(Kernel(f"kernel/{name}"))
     world.add(FLAVOURS[runtime](f"runtime/{name}", coredns_factory=start_coredns))
-    world.add(Kubelet(f"kubelet/{name}", servers=servers, node=node, node_ip=address))
+    world.add(Kubelet(f"kubelet/{name}", node, address=address, servers=servers))
     world.add(KubeProxy(f"kube-proxy/{name}", servers=servers))
     world.add(Resolver(f"resolver/{name}"))
     world.add(Tools(f"tools/{name}"))

@@ -1,7 +1,7 @@
 """One plain sentence for every event: what `c.tell`, the demo, the views and stories say.
 
-Each kind of component has the sentences for what it handles beside its code (`Component.tell`); here
-is only the way from an event to them, by the role of the component that handled it.
+Each kind of component has the sentences for what it handles beside its code (`Component.tell`);
+here is only the way from an event to them, by the role of the component that handled it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The API on a socket: HTTP around the same handler that the notebook uses. The only thread.
 
 Each connection has a thread of the standard library's server; each takes the cluster's lock for the
-moment of its call, so that requests, cells and the clock never meet inside the world. One more thread
-moves virtual time: `speed` virtual seconds a real second, in small steps, and not at all while
-`paused`. A watch is a chunked response that is fed from the world's own watch.
+moment of its call, so that requests, cells and the clock never meet inside the world. One more
+thread moves virtual time: `speed` virtual seconds a real second, in small steps, and not at all
+while `paused`. A watch is a chunked response that is fed from the world's own watch.
 
 In Kubernetes: k8s.io/apiserver/pkg/server. Left out so far: TLS, authentication, upgrades.
 """
@@ -31,7 +31,9 @@ LARGEST_BODY_BYTES = 3 * 1024 * 1024
 class Server:
     """A running server: `.url`, `.kubeconfig` (a path), `.stop()`."""
 
-    def __init__(self, cluster: Any, port: int, speed: float | None, kubeconfig: str | None) -> None:
+    def __init__(
+        self, cluster: Any, port: int, speed: float | None, kubeconfig: str | None
+    ) -> None:
         self.cluster = cluster
         self.speed = speed
         self.stopping = threading.Event()
@@ -108,7 +110,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._refuse(errors.too_large(LARGEST_BODY_BYTES))
             return
-        body = self._chunks() if "Transfer-Encoding" in self.headers else self.rfile.read(int(length))
+        body = (
+            self._chunks() if "Transfer-Encoding" in self.headers else self.rfile.read(int(length))
+        )
         request = make_request(self.command, self.path, body or None, dict(self.headers.items()))
         response = self.owner.cluster.ask(request)
         if hasattr(response.body, "cancel"):
@@ -176,7 +180,7 @@ class Handler(BaseHTTPRequestHandler):
 def serve(
     cluster: Any, port: int = 0, *, speed: float | None = 1.0, kubeconfig: str | None = None
 ) -> Server:
-    """Starts a server on loopback; `speed` None runs as fast as it can, 0 does not run by itself."""
+    """Starts a server on loopback; `speed` None is as fast as it can, 0 stands still."""
     if sys.platform == "emscripten":
         raise RuntimeError(
             "a kernel in the browser cannot open sockets; c.kubectl and c.request work here"

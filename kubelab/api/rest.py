@@ -39,7 +39,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """One HTTP answer; `body` is an object (or text), and a Status where `status` is 400 or more."""
+    """One HTTP answer; `body` is an object or text, a Status where `status` is 400 or more."""
 
     status: int
     headers: Obj = EMPTY
@@ -75,7 +75,7 @@ def url(kind: Kind, namespace: str = "", name: str = "", subresource: str = "") 
 
 
 def kind_of(word: str) -> Kind:
-    """The kind that a word names (`pod`, `Pod`, `deploy`, `apps/v1/Deployment`). Raises ApiError."""
+    """The kind that a word names (`po`, `Pod`, `apps/v1/Deployment`). Raises ApiError."""
     kind = None
     if word.count("/"):
         api_version, _, name = word.rpartition("/")

@@ -159,7 +159,7 @@ def priority(server: APIServer, route: Route, obj: Obj, user: str) -> Obj:
             )
             raise Wait(error) if name.startswith("system-") else error
     else:
-        classes = server.caches["/registry/priorityclasses/"].list()
+        classes = server.caches["/registry/priorityclasses/"].all()
         found = next((item for item in classes if item.get("globalDefault")), None)
     value = 0
     changed: dict[str, Any] = {}

@@ -5,8 +5,8 @@ store at some revision, a moment late. Each change is kept for a while, so that 
 from an older revision; and it goes to the watchers whom it concerns, an object that no longer
 matches a watcher's selector as DELETED, one that begins to match as ADDED.
 
-Watchers that select by one field's value (a kubelet: `spec.nodeName=node-1`) are found by that value,
-so that a change costs those whom it concerns and not all who watch.
+Watchers that select by one field's value (a kubelet: `spec.nodeName=node-1`) are found by that
+value, so that a change costs those whom it concerns and not all who watch.
 
 In Kubernetes: k8s.io/apiserver/pkg/storage/cacher.
 """
@@ -101,7 +101,7 @@ class WatchCache:
         self.changes.append(change)
         return change
 
-    def list(self, namespace: str = "") -> list[Obj]:
+    def all(self, namespace: str = "") -> list[Obj]:
         """All objects, or those of a namespace, in key order."""
         keys = sorted(self.objects)
         if namespace:

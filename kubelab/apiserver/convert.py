@@ -1,15 +1,15 @@
 """Versions of one kind: what is stored, and what a client asked for.
 
 Every kind is stored in one version. Two kinds are served in another one too: Events (as
-events.k8s.io/v1, with other names for the same fields) and HorizontalPodAutoscalers (autoscaling/v1,
-which knows only cpu). A write is converted on its way in, a read on its way out.
+events.k8s.io/v1, with other names for the same fields) and HorizontalPodAutoscalers
+(autoscaling/v1, which knows only cpu). A write is converted on its way in, a read on its way out.
 
 In Kubernetes: the generated conversions of pkg/apis/*.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from kubelab.api import kinds
@@ -28,7 +28,7 @@ EVENT_FIELDS = (
 )
 
 
-@lru_cache(maxsize=None)
+@cache
 def stored_kind(kind: Kind) -> Kind:
     """The row of the version in which a kind is stored: the first of its directory."""
     return kinds.versions(kind)[0]

@@ -1,7 +1,7 @@
 """The body of a request: from what was sent to an object of the kind that the path names.
 
-In Kubernetes: k8s.io/apimachinery/pkg/runtime/serializer and k8s.io/apiserver/pkg/endpoints/handlers.
-Left out so far: protobuf and CBOR.
+In Kubernetes: k8s.io/apimachinery/pkg/runtime/serializer and
+k8s.io/apiserver/pkg/endpoints/handlers. Left out so far: protobuf and CBOR.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def decode(pending: Pending, value: Any, kind: Kind | None = None) -> Obj:
     kind = kind or route.kind
     if not isinstance(value, dict):
         raise errors.bad_request(
-            f"{kind.kind} in version \"{kind.version}\" cannot be handled as a {kind.kind}: "
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
             "the body is no JSON object"
             if value is not None
             else "EOF"

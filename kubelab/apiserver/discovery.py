@@ -1,7 +1,7 @@
 """What the server serves, said to clients: groups, versions, resources, its version, its health.
 
-Discovery exists in an old form (one document a group and version) and in an aggregated one (a single
-document, asked for by its media type). Both are made from the table of kinds.
+Discovery exists in an old form (one document a group and version) and in an aggregated one (a
+single document, asked for by its media type). Both are made from the table of kinds.
 
 In Kubernetes: k8s.io/apiserver/pkg/endpoints/discovery and pkg/endpoints/discovery/aggregated. Left
 out so far: the OpenAPI documents.
@@ -136,7 +136,7 @@ def _aggregated(core: bool) -> Obj:
     items: list[dict[str, Any]] = []
     for group in ("",) if core else kinds.groups():
         versions: list[dict[str, Any]] = []
-        for version, rows in _by_version().items():
+        for rows in _by_version().values():
             if rows[0].group == group:
                 resources = [_discovered(kind) for kind in rows]
                 entry = {"version": rows[0].version, "resources": resources}

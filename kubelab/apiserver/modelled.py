@@ -1,7 +1,8 @@
 """What a manifest may ask for that this cluster does not simulate: said in a warning.
 
-Everything valid is stored, as a real API server would; but a learner must not believe that something
-happens which does not. So each such wish is named in a warning of the answer (header `Warning`).
+Everything valid is stored, as a real API server would; but a learner must not believe that
+something happens which does not. So each such wish is named in a warning of the answer (header
+`Warning`).
 
 In Kubernetes: nothing like it; there a wish without an implementation is silently kept.
 """

@@ -1,7 +1,7 @@
 """Looking: the objects of a cluster at a moment, read without moving anything.
 
-A `Moment` reads the store itself, at a revision; no request is sent and no time passes. Views, `c.at`
-and conditions look through it.
+A `Moment` reads the store itself, at a revision; no request is sent and no time passes. Views,
+`c.at` and conditions look through it.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ class Write(NamedTuple):
     """One object put or deleted, if it is still as it was.
 
     `obj` None deletes; `expected` is the mod_revision that the key must have (0: absent). `extra`
-    are further keys written along, `answer` is what the client gets, with the new resourceVersion in
-    it if `stamp` is set.
+    are further keys written along, `answer` is what the client gets, with the new resourceVersion
+    in it if `stamp` is set.
     """
 
     name: str

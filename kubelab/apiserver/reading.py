@@ -70,12 +70,10 @@ def list_many(server: APIServer, pending: Pending) -> Response | None:
     version = version_of(query)
     token = query.get("continue") or ""
     if token and version and version != "0":
-        raise errors.bad_request(
-            "specifying resource version is not allowed when using continue"
-        )
+        raise errors.bad_request("specifying resource version is not allowed when using continue")
     if version == "0" and not query.get("limit"):
         cache = server.caches[kind.prefix]
-        found = _select(kind, query, cache.list(route.namespace))
+        found = _select(kind, query, cache.all(route.namespace))
         return _listed(server, pending, found, cache.revision, "", 0)
     start, end = stored.directory(kind.prefix, route.namespace)
     revision = 0
@@ -194,9 +192,7 @@ def _listed(
     return Response(200, EMPTY, forms.show(pending.request, kind, body, server.now))
 
 
-def as_list(
-    kind: Kind, objects: Any, revision: int, token: str = "", remaining: int = 0
-) -> Obj:
+def as_list(kind: Kind, objects: Any, revision: int, token: str = "", remaining: int = 0) -> Obj:
     """A List of objects."""
     metadata: dict[str, Any] = {"resourceVersion": str(revision)}
     if token:
@@ -243,7 +239,7 @@ def watch(server: APIServer, pending: Pending) -> Response | None:
     version = version_of(query)
     server._answer(pending, Response(200, EMPTY, None))
     if initial or version in ("", "0"):
-        for obj in cache.list(route.namespace):
+        for obj in cache.all(route.namespace):
             if watcher.matches(obj):
                 server.tell_watcher(watcher, "ADDED", obj)
         if initial or watcher.bookmarks:
@@ -290,5 +286,3 @@ def bookmark(watcher: Watcher, cache: WatchCache) -> Obj:
 
 
 READERS = {"get": get_one, "list": list_many, "watch": watch}
-
-

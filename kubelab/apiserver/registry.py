@@ -16,7 +16,6 @@ from kubelab.api import errors, fielderrors, patch
 from kubelab.api.kinds import Kind
 from kubelab.api.objects import (
     EMPTY,
-    NOTHING,
     Obj,
     freeze,
     get,
@@ -131,9 +130,7 @@ def created(server: APIServer, pending: Pending, obj: Obj) -> Write:
         deletionGracePeriodSeconds=None,
         selfLink=None,
     )
-    obj = strategy.prepare_create(
-        kind, merged(obj, metadata=metadata), pending.request.user
-    )
+    obj = strategy.prepare_create(kind, merged(obj, metadata=metadata), pending.request.user)
     problems = validation.validate_create(kind, obj)
     extra: tuple[tuple[str, Obj | None], ...] = ()
     if kind.kind == "Service" and not problems:
@@ -151,7 +148,7 @@ def _allocate(
     server: APIServer, service: Obj, old: Obj | None
 ) -> tuple[Obj, list[Any], tuple[tuple[str, Obj | None], ...]]:
     """Addresses and ports for a Service, and the IPAddress objects written along with it."""
-    held = services.taken(server.caches["/registry/services/specs/"].list())
+    held = services.taken(server.caches["/registry/services/specs/"].all())
     service, problems = services.allocate(service, old, held, server.chance)
     before = get(old, "spec", "clusterIP", default="") if old is not None else ""
     after = get(service, "spec", "clusterIP", default="")
@@ -273,9 +270,7 @@ def changed(
     return Write(route.name, key, new, revision, new, 200, extra)
 
 
-def _check_preconditions(
-    kind: Kind, old: Obj, new: Obj, revision: int, *, patch: bool
-) -> None:
+def _check_preconditions(kind: Kind, old: Obj, new: Obj, revision: int, *, patch: bool) -> None:
     asked = new["metadata"].get("resourceVersion")
     uid = new["metadata"].get("uid")
     if asked and not asked.isdigit():
@@ -419,7 +414,7 @@ def delete_collection(server: APIServer, pending: Pending) -> Response:
     cache = server.caches[route.kind.prefix]
     doomed = [
         obj
-        for obj in cache.list(route.namespace)
+        for obj in cache.all(route.namespace)
         if labels.matches(labels_of(obj)) and fields.matches(obj)
     ]
     for obj in doomed:

@@ -80,7 +80,9 @@ TELLERS = {
     "answered": _answered,
     "watch_response": _watch_response,
     "response": _response,
-    "compact": lambda event, detail: "API server asks etcd to forget what is older than five minutes.",
+    "compact": lambda event, detail: (
+        "API server asks etcd to forget what is older than five minutes."
+    ),
     "bookmark": lambda event, detail: "API server tells watchers how far they are.",
     "cancel_request": lambda event, detail: f"API server hears that {event.actor} stops watching.",
     "undelivered": lambda event, detail: "API server finds that somebody no longer answers.",

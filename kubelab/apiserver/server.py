@@ -3,15 +3,15 @@
 A request passes the stations of `_process` in order: route, authorization (everybody may, so far),
 the object as it is now, admission, defaults, validation, store. Nothing waits: where the way needs
 etcd (or a cache that is not filled yet), the request is kept in `pending`, and goes on when etcd's
-answer arrives. All state is in etcd; what is kept here (watch caches, pending requests) is lost in a
-crash without loss to anybody.
+answer arrives. All state is in etcd; what is kept here (watch caches, pending requests) is lost in
+a crash without loss to anybody.
 
-A write is one etcd transaction that succeeds only if the object is still what the decision was based
-on (its mod_revision). That is first taken from the watch cache; if etcd knows better, the request is
-worked once more with etcd's answer.
+A write is one etcd transaction that succeeds only if the object is still what the decision was
+based on (its mod_revision). That is first taken from the watch cache; if etcd knows better, the
+request is worked once more with etcd's answer.
 
-In Kubernetes: k8s.io/apiserver/pkg/endpoints and pkg/registry/generic/registry/store.go. Left out so
-far: authentication, authorization, server-side apply, priority and fairness.
+In Kubernetes: k8s.io/apiserver/pkg/endpoints and pkg/registry/generic/registry/store.go. Left out
+so far: authentication, authorization, server-side apply, priority and fairness.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Automatic addresses are drawn at random from above the static band, so that peop
 address by hand seldom meet one in use. What is handed out is written in the same transaction as the
 Service: an IPAddress object says who has each address, and no address can be handed out twice.
 
-In Kubernetes: pkg/registry/core/service/ipallocator and portallocator; there the IPAddress is written
-a moment before the Service. Left out: a second IP family.
+In Kubernetes: pkg/registry/core/service/ipallocator and portallocator; there the IPAddress is
+written a moment before the Service. Left out: a second IP family.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def taken(services: list[Obj]) -> Taken:
 def has_cluster_ip(service: Obj) -> bool:
     """Whether a Service wants an address of the cluster's own."""
     spec = service["spec"]
-    return spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None"
+    return bool(spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None")
 
 
 def wants_node_ports(service: Obj) -> bool:
@@ -53,10 +53,12 @@ def wants_node_ports(service: Obj) -> bool:
     spec = service["spec"]
     if spec.get("type") == "LoadBalancer":
         return bool(spec.get("allocateLoadBalancerNodePorts", True))
-    return spec.get("type") == "NodePort"
+    return bool(spec.get("type") == "NodePort")
 
 
-def allocate(service: Obj, old: Obj | None, held: Taken, chance: Chance) -> tuple[Obj, list[FieldError]]:
+def allocate(
+    service: Obj, old: Obj | None, held: Taken, chance: Chance
+) -> tuple[Obj, list[FieldError]]:
     """The Service with its cluster IP and node ports, and what could not be handed out."""
     errors: list[FieldError] = []
     before = get(old, "spec", "clusterIP") if old is not None else None

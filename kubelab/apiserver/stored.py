@@ -113,9 +113,7 @@ def _operation(raw: bytes, obj: Obj | None, lease: int) -> Any:
 
 def compaction(version: int, revision: int) -> Any:
     """The contest of several API servers for the next compaction."""
-    compare = records.Compare(
-        key=COMPACT_KEY, target="VERSION", result="EQUAL", version=version
-    )
+    compare = records.Compare(key=COMPACT_KEY, target="VERSION", result="EQUAL", version=version)
     put = records.PutRequest(key=COMPACT_KEY, value=str(revision).encode())
     now = records.RangeRequest(key=COMPACT_KEY)
     return records.TxnRequest(

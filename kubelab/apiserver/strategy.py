@@ -1,8 +1,8 @@
 """What each kind does to an object before it is created or changed.
 
-Every kind goes one way (`registry.py`); here is what differs: which fields a client may not set, what
-the server fills in that depends on the moment (a Job's selector, a pod's first status), when the
-generation grows, and which kinds have a grace period when deleted.
+Every kind goes one way (`registry.py`); here is what differs: which fields a client may not set,
+what the server fills in that depends on the moment (a Job's selector, a pod's first status), when
+the generation grows, and which kinds have a grace period when deleted.
 
 In Kubernetes: pkg/registry/*/*/strategy.go, and k8s.io/apiserver/pkg/registry/rest.
 """
@@ -79,7 +79,7 @@ def prepare_update(kind: Kind, old: Obj, new: Obj, subresource: str) -> Obj:
 
 
 def _status_metadata(kind: Kind, old: Obj, new: Obj) -> Obj:
-    """A status write keeps the metadata; labels and annotations of some kinds may change with it."""
+    """A status write keeps the metadata; of some kinds, labels may change with it."""
     metadata = merged(old["metadata"], resourceVersion=new["metadata"].get("resourceVersion"))
     if kind.kind in ("Pod", "Node", "Namespace", "PersistentVolumeClaim", "Service", "Ingress"):
         for field in ("labels", "annotations"):
@@ -128,7 +128,10 @@ def qos_class(spec: Any) -> str:
     if whole.get("limits") or whole.get("requests"):
         judged = [whole]
     else:
-        containers = (*(get(spec, "initContainers", default=())), *get(spec, "containers", default=()))
+        containers = (
+            *(get(spec, "initContainers", default=())),
+            *get(spec, "containers", default=()),
+        )
         judged = [container.get("resources") or EMPTY for container in containers]
     guaranteed, named = True, False
     for resources in judged:
@@ -137,7 +140,9 @@ def qos_class(spec: Any) -> str:
             wanted = quantity.parse(requests.get(resource, "0"))
             limit = quantity.parse(limits.get(resource, "0"))
             named = named or bool(wanted) or bool(limit)
-            guaranteed = guaranteed and bool(limit) and (wanted == limit or resource not in requests)
+            guaranteed = (
+                guaranteed and bool(limit) and (wanted == limit or resource not in requests)
+            )
     if not named:
         return "BestEffort"
     return "Guaranteed" if guaranteed else "Burstable"

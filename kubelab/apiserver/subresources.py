@@ -76,9 +76,7 @@ def scale(server: APIServer, pending: Pending) -> Write | Response:
     if asked and asked != str(revision):
         raise errors.conflict(pending.route.kind, name_of(old))
     wish = with_(old, ("spec", "replicas"), replicas)
-    outcome = registry.changed(
-        server, _plain(pending), old, wish, revision, unconditional=True
-    )
+    outcome = registry.changed(server, _plain(pending), old, wish, revision, unconditional=True)
     if isinstance(outcome, Write):
         return outcome._replace(answer=scale_of(outcome.answer))
     return outcome._replace(body=scale_of(outcome.body))
@@ -157,7 +155,7 @@ def eviction(server: APIServer, pending: Pending) -> Write | Response:
     kind = pending.route.kind
     budgets = [
         budget
-        for budget in server.caches["/registry/poddisruptionbudgets/"].list(namespace_of(old))
+        for budget in server.caches["/registry/poddisruptionbudgets/"].all(namespace_of(old))
         if selectors.compile_selector(get(budget, "spec", "selector")).matches(labels_of(old))
     ]
     if len(budgets) > 1:

@@ -9,7 +9,7 @@ aggregation of similar messages.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubelab.api.objects import Obj, freeze, get, name_of, namespace_of, uid_of
 from kubelab.api.rest import Response
@@ -53,6 +53,7 @@ class Recorder:
         if seen is not None:
             namespace, name, count = seen
             self.seen[identity] = (namespace, name, count + 1)
+            patch: dict[str, Any]
             if self.series:
                 patch = {
                     "series": {"count": count + 1, "lastObservedTime": micro_timestamp(client.now)}
@@ -89,7 +90,7 @@ class Recorder:
             "resourceVersion": get(obj, "metadata", "resourceVersion", default=""),
             "fieldPath": field_path,
         }
-        body = {
+        body: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": name, "namespace": namespace},

@@ -1,9 +1,9 @@
 """kubectl apply: make the cluster's object like the manifest.
 
 What was applied last time is kept in an annotation of the object. So a field that the manifest no
-longer has can be told from one that somebody else has set: a three-way merge of last applied, wished
-and present object gives the patch. Where the object is not there it is created; where nothing
-differs nothing is sent.
+longer has can be told from one that somebody else has set: a three-way merge of last applied,
+wished and present object gives the patch. Where the object is not there it is created; where
+nothing differs nothing is sent.
 
 In Kubernetes: k8s.io/kubectl/pkg/cmd/apply (client-side apply).
 """
@@ -124,7 +124,11 @@ def outcome(call: Call, obj: Obj) -> tuple[Obj, str]:
 def _is_nothing(change: Obj, live: Obj) -> bool:
     """Whether a patch says only what is so already."""
     rest = without(change, ("metadata", "annotations", LAST_APPLIED))
-    rest = without(rest, ("metadata", "annotations")) if not get(rest, "metadata", "annotations") else rest
+    rest = (
+        without(rest, ("metadata", "annotations"))
+        if not get(rest, "metadata", "annotations")
+        else rest
+    )
     rest = without(rest, ("metadata",)) if not rest.get("metadata") else rest
     same = get(change, "metadata", "annotations", LAST_APPLIED) in (
         None,

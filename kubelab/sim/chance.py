@@ -2,8 +2,8 @@
 
 Each component draws from a stream of its own, seeded by the world's seed and the component's name,
 so that one more draw in one component leaves every other's numbers alone. The generator is
-SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014): its state is
-one integer, which makes a copy of a world cheap and a replay exact.
+SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014): its state
+is one integer, which makes a copy of a world cheap and a replay exact.
 """
 
 from __future__ import annotations

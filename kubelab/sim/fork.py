@@ -14,8 +14,8 @@ from datetime import datetime, timedelta, timezone
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
-from kubelab.sim.tree import Arr, Obj
 from kubelab.sim.log import Log
+from kubelab.sim.tree import Arr, Obj
 
 ATOMS: set[type] = {
     int, float, str, bytes, bool, type(None), complex, tuple, frozenset, range, type,
@@ -60,9 +60,10 @@ def _copy(value: Any, memo: dict[int, Any]) -> Any:
     known = memo.get(id(value))
     if known is not None:
         return known
+    twin: Any
     if kind is dict:
         atoms = all(k in ATOMS or is_atom(k) for k in set(map(type, value.values())))
-        twin: Any = value.copy()
+        twin = value.copy()
         memo[id(value)] = twin
         if not atoms:
             for key, item in value.items():

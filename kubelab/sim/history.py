@@ -2,8 +2,8 @@
 
 Looking back never moves the world. Every so often a snapshot is taken (a copy of the world); to be
 at an earlier event again, the nearest snapshot before it is copied and stepped forward. What came
-from outside (a user's call, a fault) is kept in a log and is put in again at the same place, so that
-the copy goes on exactly as the original did.
+from outside (a user's call, a fault) is kept in a log and is put in again at the same place, so
+that the copy goes on exactly as the original did.
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ from datetime import datetime, timedelta, timezone
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
-from kubelab.sim.tree import EMPTY, Obj, freeze
 from kubelab.sim.chance import Chance
 from kubelab.sim.links import Links
 from kubelab.sim.log import Log
+from kubelab.sim.tree import EMPTY, Obj, freeze
 
 SECOND = 1_000_000_000
 UNIX = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -322,11 +322,16 @@ class World:
         if len(self.trace) - self.forgotten > DETAILS_KEPT + Log.CHUNK:
             self.trace.replace_chunk(
                 self.forgotten // Log.CHUNK,
-                [event._replace(detail=EMPTY) for event in self.trace.chunk(self.forgotten // Log.CHUNK)],
+                [
+                    event._replace(detail=EMPTY)
+                    for event in self.trace.chunk(self.forgotten // Log.CHUNK)
+                ],
             )
             self.forgotten += Log.CHUNK
 
-    def inject(self, target: str, verb: str, args: tuple[Any, ...], cause: int | None = None) -> int:
+    def inject(
+        self, target: str, verb: str, args: tuple[Any, ...], cause: int | None = None
+    ) -> int:
         """A message from outside the world, of the actor `you`, handled next."""
         before = self.current
         self.current = cause

@@ -1,9 +1,10 @@
 """The immutable JSON tree: what messages, objects and details are made of.
 
-JSON is dicts, lists, strings, numbers, booleans and None. Here dicts are `Obj` and lists are `Arr`, which look and read like dict and list but refuse every write. So one
-tree can be shared by the store, the watch caches, the trace, the views and every fork, and a change
-copies only the path from the root to the changed leaf (`with_`); everything beside the path stays
-shared. Writing into a cache by mistake is an error with a name instead of a bug without one.
+JSON is dicts, lists, strings, numbers, booleans and None. Here dicts are `Obj` and lists are `Arr`,
+which look and read like dict and list but refuse every write. So one tree can be shared by the
+store, the watch caches, the trace, the views and every fork, and a change copies only the path from
+the root to the changed leaf (`with_`); everything beside the path stays shared. Writing into a
+cache by mistake is an error with a name instead of a bug without one.
 
 In Kubernetes: k8s.io/apimachinery's `runtime.Object` and `unstructured.Unstructured`; sharing takes
 the place of `DeepCopy`.
@@ -157,7 +158,9 @@ def merged(value: Any, **fields: Any) -> Obj:
     return Obj(out)
 
 
-def walk(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+def walk(
+    value: Any, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """Every leaf of the tree with its path, in document order."""
     if isinstance(value, dict):
         for key, item in value.items():

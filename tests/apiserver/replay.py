@@ -2,7 +2,8 @@
 
 The recordings (`tests/golden_data`) were made from a real Kubernetes API server. What differs from
 run to run (UIDs, times, versions, generated names, addresses) is masked in both answers; what a
-request itself says is not. Entries of a file are one sequence: later ones need what earlier ones made.
+request itself says is not. Entries of a file are one sequence: later ones need what earlier ones
+made.
 """
 
 from __future__ import annotations

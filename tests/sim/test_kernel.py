@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from kubelab.sim.kernel import SECOND, micro_timestamp, parse_timestamp, timestamp
 from tests.sim.worlds import pair
 
@@ -16,7 +18,7 @@ def test_events_are_ordered_and_know_their_cause() -> None:
         ("you", "a", 3), ("a", "b", 2), ("b", "a", 1), ("a", "b", 0),
     ]  # fmt: skip
     assert [e.cause for e in events] == [None, *(e.id for e in events[:-1])]
-    assert [b.ns - a.ns for a, b in zip(events, events[1:], strict=False)] == [1_000_000] * 3
+    assert [b.ns - a.ns for a, b in pairwise(events)] == [1_000_000] * 3
 
 
 def test_timers_fire_in_order_and_can_be_cancelled() -> None:

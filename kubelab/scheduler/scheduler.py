@@ -178,7 +178,7 @@ class Scheduler(Client):
         profile = self.profiles[pod.scheduler_name]
         cycle = Cycle(pod, profile, self.handle, self.now, self.chance.below)
         if not cycle.nodes:
-            self._no_node(queued, self._decision(pod, message=NO_NODES), REASON_REFUSED, None)
+            self._no_node(queued, self._decision(pod, message=NO_NODES), REASON_REFUSED, "")
             return
         percentage = profile.percentage
         if percentage is None:
@@ -193,7 +193,7 @@ class Scheduler(Client):
                 self._refused(queued, cycle, outcome)
         except PluginError as error:
             decision = self._decision(pod, message=str(error), total=len(cycle.nodes))
-            self._no_node(queued, decision, REASON_ERROR, None)
+            self._no_node(queued, decision, REASON_ERROR, "")
 
     def _place(self, queued: Queued, cycle: Cycle, outcome: Outcome) -> None:
         """Chooses among the feasible nodes and hands the pod over to the binding cycle."""
@@ -217,7 +217,8 @@ class Scheduler(Client):
 
     def _refused(self, queued: Queued, cycle: Cycle, outcome: Outcome) -> None:
         """No node is left: PostFilter plugins may still make room."""
-        nomination = Nomination(None)
+        # Without a plugin that could make room a nomination has lost its reason.
+        nomination = Nomination(None if cycle.profile.points["postFilter"] else "")
         reasons: list[str] = []
         for plugin, _ in cycle.profile.points["postFilter"]:
             post_filter: Any = plugin

@@ -106,7 +106,6 @@ class InterPodAffinity(Plugin):
         (wakeups.ASSIGNED_POD, wakeups.ADD),
         (wakeups.ASSIGNED_POD, wakeups.DELETE),
         (wakeups.ASSIGNED_POD, wakeups.POD_LABEL),
-        (wakeups.OWN_POD, wakeups.POD_LABEL),
     )
 
     def __init__(self, args: Obj = EMPTY) -> None:
@@ -254,8 +253,6 @@ class InterPodAffinity(Plugin):
 
     def hint(self, handle: Handle, pod: PodInfo, event: ClusterEvent) -> bool:
         wanted, unwanted = resolved(handle, pod.affinity), resolved(handle, pod.anti_affinity)
-        if event.resource == wakeups.OWN_POD:
-            return bool(event.new.key == pod.key)
         if event.resource == wakeups.NODE:
             return self._node_hint(wanted, unwanted, event)
         before, after = event.old, event.new
@@ -277,12 +274,16 @@ class InterPodAffinity(Plugin):
         wanted: tuple[AffinityTerm, ...], unwanted: tuple[AffinityTerm, ...], event: ClusterEvent
     ) -> bool:
         old, new = event.old, event.new
-        if any(term.topology_key not in new.labels for term in wanted):
-            return False
         if old is None:
-            return True
-        keys = [term.topology_key for term in (*wanted, *unwanted)]
-        return any(old.labels.get(key) != new.labels.get(key) for key in keys)
+            return bool(unwanted) or any(term.topology_key in new.labels for term in wanted)
+        for key in [term.topology_key for term in wanted]:
+            if key in new.labels and old.labels.get(key) != new.labels[key]:
+                return True
+        return any(
+            term.topology_key in old.labels
+            and old.labels[term.topology_key] != new.labels.get(term.topology_key)
+            for term in unwanted
+        )
 
 
 class Attraction(NamedTuple):

@@ -114,6 +114,7 @@ class PodTopologySpread(Plugin):
         (wakeups.ASSIGNED_POD, wakeups.DELETE),
         (wakeups.ASSIGNED_POD, wakeups.POD_LABEL),
         (wakeups.OWN_POD, wakeups.POD_LABEL),
+        (wakeups.OWN_POD, wakeups.TOLERATION),
     )
 
     def __init__(self, args: Obj = EMPTY) -> None:
@@ -281,24 +282,33 @@ class PodTopologySpread(Plugin):
 
     def hint(self, handle: Handle, pod: PodInfo, event: ClusterEvent) -> bool:
         constraints = self.constraints(handle, pod, hard=True)
-        if event.resource == wakeups.OWN_POD:
-            return bool(event.new.key == pod.key)
         if event.resource == wakeups.NODE:
-            old = event.old is not None and has_keys(event.old, constraints)
-            new = event.new is not None and has_keys(event.new, constraints)
-            if event.action == wakeups.LABEL and old and new:
-                keys = [item.topology_key for item in constraints]
-                return any(event.old.labels[key] != event.new.labels[key] for key in keys)
-            return old != new or (new and event.action == wakeups.TAINT)
-        before = event.old is not None and self._matters(pod, constraints, event.old)
-        after = event.new is not None and self._matters(pod, constraints, event.new)
-        return before != after
+            return self._node_hint(constraints, event)
+        if event.action == wakeups.TOLERATION:
+            own = event.new.key == pod.key
+            return own and any(item.honor_taints for item in constraints)
+        known = [one for one in (event.old, event.new) if one is not None]
+        if any(other.namespace != pod.namespace for other in known):
+            return False
+        if event.resource == wakeups.OWN_POD and event.new.key != pod.key:
+            return False
+        for item in constraints:
+            before = event.old is not None and selects(item.selector, event.old.labels)
+            after = event.new is not None and selects(item.selector, event.new.labels)
+            if before != after:
+                return True
+        return False
 
     @staticmethod
-    def _matters(pod: PodInfo, constraints: tuple[SpreadConstraint, ...], other: PodInfo) -> bool:
-        return other.namespace == pod.namespace and any(
-            selects(item.selector, other.labels) for item in constraints
-        )
+    def _node_hint(constraints: tuple[SpreadConstraint, ...], event: ClusterEvent) -> bool:
+        old, new = event.old, event.new
+        before = old is not None and has_keys(old, constraints)
+        after = new is not None and has_keys(new, constraints)
+        if before != after or not after:
+            return before != after
+        keys = [item.topology_key for item in constraints]
+        moved = any(old.labels[key] != new.labels[key] for key in keys)
+        return moved or old.taints != new.taints
 
 
 def _count(

@@ -21,17 +21,18 @@ from kubelab.api.objects import Obj, key_of
 from kubelab.client.client import Client
 from kubelab.client.informer import Informer
 from kubelab.dns import naming, records, wire
-from kubelab.dns.naming import Caches, Options, Reply
+from kubelab.dns.corefile import DEFAULT, Block, match
+from kubelab.dns.corefile import parse as read_corefile
+from kubelab.dns.naming import Caches, Reply, dotted
 from kubelab.network.kernel import Kernel
 from kubelab.network.payloads import Answer, HttpRequest, HttpResponse, Outcome
-from kubelab.sim.kernel import SECOND, Event, World
+from kubelab.sim.kernel import SECOND, Event
 
 DNS_PORT = 53
 HEALTH_PORT = 8080
 READY_PORT = 8181
 METRICS_PORT = 9153
 FORWARD_SECONDS = 2.0
-CACHE_SECONDS = 30
 CACHED = 10_000
 
 
@@ -93,15 +94,16 @@ class CoreDNS(Client):
         node: str,
         address: str,
         servers: Sequence[str] = ("apiserver-1",),
-        options: Options = Options(),
-        upstreams: Sequence[str] = ("192.0.2.53",),
+        corefile: str = DEFAULT,
+        resolv_conf: Sequence[str] = ("192.0.2.53",),
     ) -> None:
         user = "system:serviceaccount:kube-system:coredns"
         super().__init__(name, servers=servers, agent="coredns", user=user)
         self.node = node
         self.address = address
-        self.options = options
-        self.upstreams = tuple(upstreams)
+        self.blocks = read_corefile(corefile)
+        # The servers of the node's resolv.conf, which the pod has by its dnsPolicy Default.
+        self.resolv_conf = tuple(resolv_conf)
         self.last_forward = 0
 
     def start(self) -> None:
@@ -115,7 +117,8 @@ class CoreDNS(Client):
         self.slices = Slices(self.inform("discovery.k8s.io/v1/EndpointSlice"))
         self.slices.informer.subscribe("on_slice")
         self.inform("v1/Namespace")
-        if self.options.pods == "verified":
+        kubernetes = [block.kubernetes for block in self.blocks if block.kubernetes]
+        if any(options.pods == "verified" for options in kubernetes):
             self.inform("v1/Pod").index("address", by_pod_address)
         kernel = self._kernel()
         if kernel is None:
@@ -182,21 +185,38 @@ class CoreDNS(Client):
     def answer(
         self, query: wire.Query, known: dict[tuple[str, str], tuple[Answer, ...]] | None = None
     ) -> Reply:
-        """The reply to a question from the caches; raises Unknown if upstream must be asked."""
-        informers = self.informers
-        caches = Caches(
-            informers["services"], self.slices, informers["namespaces"], informers.get("pods"),
-            self.address, self.modified_seconds,
-        )  # fmt: skip
-        given = known or {}
+        """The reply to a question from files and caches; raises Unknown if upstream must be asked.
 
-        def upstream(name: str, type_: str) -> tuple[Answer, ...]:
-            rows = given.get((name, type_))
-            if rows is None:
-                raise Unknown(name, type_)
-            return rows
+        `passed_on` means that all of the question is for the upstream server.
+        """
+        block = match(self.blocks, query.name.lower())
+        if block is None:
+            return Reply("REFUSED")
+        name = block.rewritten(query.name)
+        reply = from_hosts(block, name, query.type)
+        if reply is None and block.kubernetes is not None:
+            given = known or {}
 
-        return records.answer(caches, self.options, query.name, query.type, upstream)
+            def upstream(outside: str, type_: str) -> tuple[Answer, ...]:
+                rows = given.get((outside, type_))
+                if rows is None:
+                    raise Unknown(outside, type_)
+                return rows
+
+            informers = self.informers
+            caches = Caches(
+                informers["services"], self.slices, informers["namespaces"],
+                informers.get("pods"), self.address, self.modified_seconds,
+            )  # fmt: skip
+            reply = records.answer(caches, block.kubernetes, name, query.type, upstream)
+        if reply is None:
+            return Reply("", passed_on=True)
+        if name != query.name:
+            renamed = (
+                row._replace(name=query.name) if row.name == name else row for row in reply.answers
+            )
+            reply = reply._replace(answers=tuple(renamed))
+        return reply
 
     def _work(self, job: Pending) -> None:
         if not self.ready:
@@ -207,18 +227,17 @@ class CoreDNS(Client):
         except Unknown as unknown:
             self._forward(job, unknown.name, unknown.type)
             return
-        if not reply.passed_on:
-            self._finish(job, reply)
-            return
-        rows = dict(job.known).get((job.query.name, job.query.type))
-        if rows is None:
-            self._forward(job, job.query.name, job.query.type)
+        if reply.passed_on:
+            block = match(self.blocks, job.query.name.lower())
+            name = block.rewritten(job.query.name) if block else job.query.name
+            self._forward(job, name, job.query.type)
         else:
-            self._finish(job, Reply("NOERROR", rows), authoritative=False)
+            self._finish(job, reply)
 
     def _finish(self, job: Pending, reply: Reply, *, authoritative: bool = True) -> None:
         answers = reply.answers
-        if len(answers) > 1:
+        block = match(self.blocks, job.query.name.lower())
+        if len(answers) > 1 and block is not None and block.balanced:
             answers = self._balanced(answers)
         limit = job.query.size if job.protocol == "UDP" else 65535
         self.note(
@@ -248,15 +267,20 @@ class CoreDNS(Client):
             self._known(job, name, type_, cached[1], cached[2])
             return
         kernel = self._kernel()
-        if kernel is None or not self.upstreams:
+        block = match(self.blocks, name.lower())
+        servers = block.forward if block else ()
+        if "/etc/resolv.conf" in servers:
+            servers = self.resolv_conf
+        if kernel is None or not servers:
             self._finish(job, Reply("SERVFAIL"))
             return
         self.last_forward += 1
         self.pending[self.last_forward] = job
-        self.note(forwarded=name, upstream=self.upstreams[0])
+        host = servers[0].removeprefix("dns://").removesuffix(":53")
+        self.note(forwarded=name, upstream=host)
         question = wire.query(name, type_, self.chance.below(65536))
         kernel.open(
-            self.address, self.upstreams[0], DNS_PORT, "UDP", question, self.name,
+            self.address, host, DNS_PORT, "UDP", question, self.name,
             (self.last_forward, name, type_), FORWARD_SECONDS,
         )  # fmt: skip
 
@@ -271,19 +295,33 @@ class CoreDNS(Client):
             self.note(upstream=outcome.error or "bad answer")
             self._finish(job, Reply("SERVFAIL"))
             return
-        ttl = min([CACHE_SECONDS, *(row.ttl for row in message.answers)])
+        self._remember(name, type_, message)
+        self._known(job, name, type_, message.rcode, message.answers)
+
+    def _remember(self, name: str, type_: str, message: wire.Message) -> None:
+        block = match(self.blocks, name.lower())
+        if block is None or not block.cache_seconds:
+            return
+        if any(dotted(name.lower()).endswith(zone) for zone in block.uncached):
+            return
+        ttl = min([block.cache_seconds, *(row.ttl for row in message.answers)])
         if len(self.cache) >= CACHED:
             del self.cache[next(iter(self.cache))]
         expires = self.now + ttl * SECOND
         self.cache[name.lower(), type_] = (expires, message.rcode, message.answers)
-        self._known(job, name, type_, message.rcode, message.answers)
 
     def _known(
         self, job: Pending, name: str, type_: str, rcode: str, rows: tuple[Answer, ...]
     ) -> None:
         """Goes on with a question now that an outside name is known."""
-        if name == job.query.name and type_ == job.query.type:
-            rows = tuple(row._replace(name=name) for row in rows)
+        block = match(self.blocks, job.query.name.lower())
+        asked = block.rewritten(job.query.name) if block else job.query.name
+        if name == asked and type_ == job.query.type:
+            owner = job.query.name
+            rows = tuple(
+                row._replace(name=owner) if row.name.lower() == name.lower() else row
+                for row in rows
+            )
             self._finish(job, Reply(rcode, rows, origin="upstream"), authoritative=False)
             return
         self._work(job._replace(known=(*job.known, ((name, type_), rows))))
@@ -326,11 +364,16 @@ def by_pod_address(pod: Obj) -> str:
     return str((pod.get("status") or {}).get("podIP", ""))
 
 
-def run(
-    world: World, servers: Sequence[str], pod: str, address: str, node: str,
-    options: Options = Options(),
-) -> str:  # fmt: skip
-    """Starts a CoreDNS process for a pod's container; returns the component's name."""
-    name = f"coredns/{pod}"
-    world.add(CoreDNS(name, node=node, address=address, servers=servers, options=options))
-    return name
+def from_hosts(block: Block, name: str, type_: str) -> Reply | None:
+    """What the hosts plugin answers; None where the next plugin is to be asked."""
+    if not block.hosts_used:
+        return None
+    found = [address for host, address in block.hosts if host == name.lower()]
+    if not found:
+        return None if block.hosts_fallthrough else Reply("SERVFAIL")
+    rows = tuple(
+        Answer(name, block.hosts_ttl, type_, address)
+        for address in found
+        if type_ == ("AAAA" if ":" in address else "A")
+    )
+    return Reply("NOERROR", rows, origin="the hosts of the Corefile")

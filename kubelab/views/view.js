@@ -94,7 +94,6 @@ function drawing(send) {
       const piece = after.pieces[key];
       let group = groups[key];
       if (!group) { group = groups[key] = document.createElementNS(SVG, "g"); group.dataset.key = key; }
-      group.classList.toggle("kl-moves", moved.includes(key));
       if (drawn.includes(key)) group.innerHTML = piece.body;
       dress(group, piece);
     }
@@ -104,8 +103,8 @@ function drawing(send) {
       const next = place ? place.nextSibling : svg.firstChild;
       if (next !== group) svg.insertBefore(group, next);
       place = group;
-      group.classList.toggle("kl-selected",
-        !!selected && group.dataset.kind === selected.kind && group.dataset.name === selected.name);
+      const chosen = selected && group.dataset.kind === selected.kind && group.dataset.name === selected.name;
+      if (chosen) group.setAttribute("class", "kl-selected"); else group.removeAttribute("class");
     }
     const all = selectable();
     if (all.length && !all.some(g => g.getAttribute("tabindex") === "0")) all[0].setAttribute("tabindex", "0");

@@ -68,6 +68,7 @@ def list_many(server: APIServer, pending: Pending) -> Response | None:
         raise errors.method_not_allowed()
     chosen(kind, query)
     version = version_of(query)
+    limit_of(query)
     token = query.get("continue") or ""
     if token and version and version != "0":
         raise errors.bad_request("specifying resource version is not allowed when using continue")
@@ -80,9 +81,9 @@ def list_many(server: APIServer, pending: Pending) -> Response | None:
     if token:
         revision, start = _continued(token, start)
     elif query.get("resourceVersionMatch") == "Exact":
-        revision = int(version)
+        revision = int(version or 0)
     selected = query.get("labelSelector") or query.get("fieldSelector")
-    limit = 0 if selected else int(query.get("limit") or 0)
+    limit = 0 if selected else limit_of(query)
     request = records.RangeRequest(key=start, range_end=end, limit=limit, revision=revision)
     server.etcd("range", request, "read", pending.token)
     return None
@@ -110,12 +111,12 @@ def answer(server: APIServer, pending: Pending, result: Any) -> Response:
     if token:
         revision = _continued(token, b"")[0] or current
     elif query.get("resourceVersionMatch") == "Exact":
-        revision = int(version)
+        revision = int(version or 0)
     if result.more:
         last = stored.text(result.kvs[-1].key)
         remaining = result.count - len(result.kvs)
         return _listed(server, pending, found, revision, _token(revision, last), remaining)
-    limit = int(query.get("limit") or 0)
+    limit = limit_of(query)
     if limit and len(found) > limit:
         last = stored.path(convert.stored_kind(kind), *stored.place(found[limit - 1]))
         return _listed(server, pending, found[:limit], revision, _token(revision, last), 0)
@@ -140,6 +141,14 @@ def version_of(query: Obj) -> str:
         problem = fielderrors.wrong("resourceVersion", version, "must be a number")
         raise errors.invalid_named("ListOptions", "meta.k8s.io", "", [problem])
     return version
+
+
+def limit_of(query: Obj) -> int:
+    """The limit asked for; 0 is none."""
+    text = query.get("limit") or "0"
+    if not text.lstrip("-").isdigit():
+        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    return max(0, int(text))
 
 
 def chosen(kind: Kind, query: Obj) -> tuple[Any, Any]:

@@ -67,6 +67,8 @@ _EMPTY: dict[tuple[str, str], dict[str, object]] = {
     ("apps", "ReplicaSet"): {"replicas": 0},
     ("apps", "StatefulSet"): {"replicas": 0, "availableReplicas": 0},
     ("autoscaling", "HorizontalPodAutoscaler"): {"desiredReplicas": 0, "currentMetrics": None},
+    # An earlier version of a kind stands under its apiVersion.
+    ("autoscaling/v1", "HorizontalPodAutoscaler"): {"currentReplicas": 0, "desiredReplicas": 0},
     ("batch", "CronJob"): {},
     ("batch", "Job"): {},
     ("certificates.k8s.io", "CertificateSigningRequest"): {},
@@ -92,7 +94,7 @@ def apply_defaults(kind: Kind, obj: Obj) -> Obj:
     fill = DEFAULTS.get(key)
     if fill is not None:
         obj = fill(obj)
-    zero = EMPTY_STATUS.get(key)
+    zero = EMPTY_STATUS.get((kind.api_version, kind.kind), EMPTY_STATUS.get(key))
     if zero is None:
         return obj
     status = obj.get("status")

@@ -94,7 +94,9 @@ def replication_controller(obj: Obj) -> Obj:
 
 def limit_range(obj: Obj) -> Obj:
     """A LimitRange: what a container gets that says nothing."""
-    return within(obj, "spec", lambda spec: each(spec, "limits", _limit))  # type: ignore[no-any-return]
+    return within(  # type: ignore[no-any-return]
+        obj, "spec", lambda spec: each(spec, "limits", _limit)
+    )
 
 
 def _limit(item: Any) -> Any:

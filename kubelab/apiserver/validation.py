@@ -1,7 +1,8 @@
 """Validation: what may be stored, kind by kind.
 
 `validate_create` and `validate_update` list what is wrong, in the order in which Kubernetes looks,
-each with field path and message to the letter; an empty list means that the object may be stored. Objects come here after defaults and admission and before addresses are handed out.
+each with field path and message to the letter; an empty list means that the object may be stored.
+Objects come here after defaults and admission and before addresses are handed out.
 Each group of kinds has a file; this one knows which function looks at which kind.
 
 What must hold: validation reads the object (and for an update the earlier one) and nothing else.

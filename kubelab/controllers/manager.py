@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from kubelab.client.controller import Controller, Process
 from kubelab.controllers import sentences
+from kubelab.controllers.daemonset import DaemonSetController
 from kubelab.controllers.deployment import DeploymentController
 from kubelab.controllers.endpoints import EndpointsController
 from kubelab.controllers.endpointslice import EndpointSliceController
@@ -40,6 +41,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     DeploymentController,
     ReplicaSetController,
     ReplicationControllerController,
+    DaemonSetController,
     EndpointsController,
     EndpointSliceController,
     GarbageCollector,

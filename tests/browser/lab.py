@@ -175,19 +175,6 @@ IDLE = """() =>
   && ![...document.querySelectorAll('.jp-OutputArea-output')].some(
          area => area.textContent.trim() === 'Loading widget...')"""
 
-FAILED)) + self.trouble
-
-
-READY = """() => window.jupyterapp && jupyterapp.shell.currentWidget
-  && jupyterapp.shell.currentWidget.context && jupyterapp.shell.currentWidget.context.isReady
-  && jupyterapp.shell.currentWidget.context.sessionContext.session
-  && jupyterapp.shell.currentWidget.context.sessionContext.session.kernel
-  && jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.status === 'idle'"""
-
-IDLE = """() =>
-  jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.status === 'idle' && ![...document.querySelectorAll('.jp-OutputArea-output')].some(
-         area => area.textContent.trim() === 'Loading widget...')"""
-
 FAILED = """() => jupyterapp.shell.currentWidget.content.widgets.flatMap((cell, at) =>
     (cell.model.toJSON().outputs || []).filter(out => out.output_type === 'error')
       .map(out => `cell ${at}: ${out.ename}: ${out.evalue}`))

@@ -233,7 +233,8 @@ def execute(store: Store, request: TxnRequest) -> TxnResponse:
     """A whole transaction."""
     path: Path = []
     _choose(store, request, path)
-    _check(store, request, Decisions(path))
+    _check_puts(store, request, Decisions(path))
+    _check_ranges(store, request, Decisions(path))
     change = Change(store)
     succeeded, responses = _run(change, request, Decisions(path))
     change.commit()
@@ -265,24 +266,31 @@ def _choose(store: Store, request: TxnRequest, path: Path) -> None:
             _choose(store, operation.request_txn, path)
 
 
-def _check(store: Store, request: TxnRequest, decisions: Decisions) -> None:
-    """Refuses what cannot be done before anything is."""
-    _, operations = decisions.branch(request)
-    for operation in operations:
-        if operation.request_range is not None:
-            revision = operation.request_range.revision
-            if revision > store.revision:
-                fail(FUTURE_REVISION)
-            if revision and revision < store.compacted:
-                fail(COMPACTED)
-        elif operation.request_put is not None:
-            put = operation.request_put
+def _check_puts(store: Store, request: TxnRequest, decisions: Decisions) -> None:
+    """Refuses puts that cannot be done, before anything is."""
+    for operation in decisions.branch(request)[1]:
+        put = operation.request_put
+        if put is not None:
             if (put.ignore_value or put.ignore_lease) and put.key not in store.latest:
                 fail(KEY_NOT_FOUND)
             if put.lease:
                 store.lessor.check(put.lease)
         elif operation.request_txn is not None:
-            _check(store, operation.request_txn, decisions)
+            _check_puts(store, operation.request_txn, decisions)
+
+
+def _check_ranges(store: Store, request: TxnRequest, decisions: Decisions) -> None:
+    """Refuses ranges at revisions that are not there; puts have been checked first."""
+    for operation in decisions.branch(request)[1]:
+        if operation.request_range is not None:
+            revision = operation.request_range.revision
+            if revision > store.revision:
+                fail(FUTURE_REVISION)
+            # A negative revision is no way to say "now" here.
+            if revision and revision < store.compacted:
+                fail(COMPACTED)
+        elif operation.request_txn is not None:
+            _check_ranges(store, operation.request_txn, decisions)
 
 
 def _run(

@@ -81,8 +81,7 @@ class Watchers:
         number = self._stream(client, stream)
         store = self.store
         if not request.key:
-            end = request.range_end
-            request = request._replace(key=b"\0", range_end=end or NO_END)
+            request = request._replace(key=b"\0")
         reason = ""
         watch_id = request.watch_id
         if request.range_end and request.range_end != NO_END and request.range_end <= request.key:

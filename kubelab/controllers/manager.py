@@ -19,6 +19,7 @@ from kubelab.controllers.deployment import DeploymentController
 from kubelab.controllers.endpoints import EndpointsController
 from kubelab.controllers.endpointslice import EndpointSliceController
 from kubelab.controllers.garbagecollector import GarbageCollector
+from kubelab.controllers.job import JobController
 from kubelab.controllers.namespace import NamespaceController
 from kubelab.controllers.nodeipam import NodeIPAMController
 from kubelab.controllers.nodelifecycle import NodeLifecycleController
@@ -26,6 +27,7 @@ from kubelab.controllers.replicaset import ReplicaSetController
 from kubelab.controllers.replicationcontroller import ReplicationControllerController
 from kubelab.controllers.serviceaccount import RootCAController, ServiceAccountController
 from kubelab.controllers.tainteviction import TaintEvictionController
+from kubelab.controllers.ttlafterfinished import TTLAfterFinishedController
 from kubelab.sim.kernel import Event
 
 NAME = "controller-manager"
@@ -42,6 +44,8 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ReplicaSetController,
     ReplicationControllerController,
     DaemonSetController,
+    JobController,
+    TTLAfterFinishedController,
     EndpointsController,
     EndpointSliceController,
     GarbageCollector,

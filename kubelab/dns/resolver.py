@@ -78,7 +78,7 @@ class Resolver(Component):
         local = _from_hosts(resolv_conf, name, types)
         if local or (type_ == BOTH and is_address(name)):
             rows = local or (Answer(name, 0, "AAAA" if ":" in name else "A", name),)
-            self.note(found="hosts file" if local else "address")
+            self.note(known="the hosts file has it" if local else "it is an address")
             self.send(reply_to, "resolved", token, Resolution(name, type_, "NOERROR", rows))
             return
         candidates = tuple(c for c in search(resolv_conf, name) if _sendable(c))
@@ -95,20 +95,25 @@ class Resolver(Component):
     def _ask(self, number: int, job: Job) -> None:
         """Sends the queries for the full name that the job has come to."""
         self.jobs[number] = job = job._replace(open=job.types, got=())
+        # All types of a full name go from one socket, so they meet the same server.
+        port = 0
         for type_ in job.types:
-            self._query(number, job, type_, "UDP")
+            port = self._query(number, job, type_, "UDP", port)
 
-    def _query(self, number: int, job: Job, type_: str, protocol: str) -> None:
+    def _query(self, number: int, job: Job, type_: str, protocol: str, source_port: int = 0) -> int:
+        """Sends one query; returns the port that it was sent from."""
         kernel = self._kernel()
         server = self._server(job)
         full = job.candidates[job.place]
         token = (number, job.place, job.retry, type_, protocol)
         if kernel is None:
             self.answered(token, Outcome(False, None, "refused"))
-            return
+            return 0
         timeout = float(resolvconf.option(job.conf, "timeout", 5))
         question = wire.query(full, type_, self.chance.below(65536))
-        kernel.open(job.source, server, PORT, protocol, question, self.name, token, timeout)
+        return kernel.open(
+            job.source, server, PORT, protocol, question, self.name, token, timeout, source_port
+        )
 
     def _server(self, job: Job) -> str:
         servers = job.conf["nameservers"]
@@ -199,6 +204,7 @@ class Resolver(Component):
         del self.jobs[number]
         type_ = BOTH if len(job.types) > 1 else job.types[0]
         self.note(result=rcode, questions=len(job.steps), asked=job.name)
+        self.note(found=[row.data for row in answers[:8]])
         done = Resolution(job.name, type_, rcode, answers, job.steps)
         self.send(job.reply_to, "resolved", job.token, done)
 
@@ -207,8 +213,8 @@ class Resolver(Component):
         detail, who = event.detail, "Resolver"
         if event.verb == "lookup":
             name = detail.get("name", "")
-            if detail.get("found"):
-                return f"{who} finds {name} in the pod's {detail['found']} and asks nobody."
+            if detail.get("known"):
+                return f"{who} asks nobody about {name} because {detail['known']}."
             first = (detail.get("candidates") or [name])[0].rstrip(".")
             return f"{who} tries {first} first because of the pod's resolv.conf."
         if event.verb == "answered" and detail.get("rcode"):
@@ -225,9 +231,8 @@ def _tell_answered(who: str, detail: Obj) -> str:
         return f"{who} tries {following} next because the last answer for {name} was {rcode}."
     if detail.get("again"):
         return f"{who} asks {detail['again']} again because the answer for {name} was {rcode}."
-    if detail.get("result") == "NOERROR" and detail.get("answers"):
-        data = detail["answers"][0].partition(" ")[2]
-        return f"{who} is done because {name} has the answer {data}."
+    if detail.get("found"):
+        return f"{who} is done because {name} has the answer {detail['found'][-1]}."
     if detail.get("result"):
         return f"{who} gives up on {detail['asked']} because the last answer was {rcode}."
     return f"{who} waits for the other type because {detail['type']} {name} gave {rcode}."

@@ -49,6 +49,8 @@ class Listener(NamedTuple):
 class Socket(NamedTuple):
     """A request under way from a local process, until it is answered or given up."""
 
+    address: str
+    port: int
     owner: str
     token: Any
     timer: int
@@ -72,6 +74,7 @@ class Kernel(Component):
         self.node = name.partition("/")[2]
         # Never set back, so that an answer to a flow from before a reboot fits none of today's.
         self.last_flow = 0
+        self.last_request = 0
         self.reset()
 
     def reset(self) -> None:
@@ -85,7 +88,8 @@ class Kernel(Component):
         self.last_offset = 1
         self.last_port = FIRST_EPHEMERAL_PORT - 1
         self.listeners: dict[tuple[str, str, int], Listener] = {}
-        self.sockets: dict[tuple[str, str, int], Socket] = {}
+        # By the number of the request: one port may carry several (A and AAAA of one lookup).
+        self.sockets: dict[int, Socket] = {}
         self.flows: dict[int, Flow] = {}
         self.connections: dict[tuple[str, str, int, str, int], Connection] = {}
         # Who was sent to which endpoint when (rules with `-m recent`), by list and client.
@@ -142,8 +146,8 @@ class Kernel(Component):
         self.pods.pop(address, None)
         for key in [key for key in self.listeners if key[0] == address]:
             del self.listeners[key]
-        for key in [key for key in self.sockets if key[1] == address]:
-            self.cancel(self.sockets.pop(key).timer)
+        for number in [n for n, socket in self.sockets.items() if socket.address == address]:
+            self.cancel(self.sockets.pop(number).timer)
 
     def is_own(self, address: str) -> bool:
         """Whether an address is the machine's own (not a pod's)."""
@@ -207,10 +211,13 @@ class Kernel(Component):
         if destination_ip.startswith("127.") and not self.is_own(source_ip):
             destination_ip = source_ip
         source_port = source_port or self.next_port()
-        timer = self.after(timeout_seconds, "expire", protocol, source_ip, source_port)
-        key = (protocol, source_ip, source_port)
-        self.sockets[key] = Socket(owner, token, timer, self.now, ())
-        request = Packet(protocol, source_ip, source_port, destination_ip, port, payload)
+        self.last_request += 1
+        number = self.last_request
+        timer = self.after(timeout_seconds, "expire", number)
+        self.sockets[number] = Socket(source_ip, source_port, owner, token, timer, self.now, ())
+        request = Packet(
+            protocol, source_ip, source_port, destination_ip, port, payload, request=number
+        )
         if self.is_own(source_ip) and destination_ip in self.pods:
             # From the node to its own pod no rule can match: probes go this way, at little cost.
             self._deliver(request)
@@ -267,8 +274,10 @@ class Kernel(Component):
         before = len(packet.hops)
         origin = packet
         packet, verdict = packets.traverse(self, packet, local=local)
-        if local and origin.kind == "request":
-            self._remember(origin, packet)
+        if local and packet.kind == "request" and packet.request in self.sockets:
+            # For when no answer comes: so far the packet's way is known.
+            known = self.sockets[packet.request]
+            self.sockets[packet.request] = known._replace(hops=packet.hops)
         self.note(packet=packet.ends(), protocol=packet.protocol, kind=packet.kind)
         passed = packet.hops[before:]
         if passed:
@@ -283,13 +292,6 @@ class Kernel(Component):
             self._deliver(packet)
         else:
             self._forward(packet)
-
-    def _remember(self, origin: Packet, packet: Packet) -> None:
-        """The client's socket keeps what is known of the way, for when no answer comes."""
-        key = (origin.protocol, origin.source, origin.source_port)
-        socket = self.sockets.get(key)
-        if socket is not None:
-            self.sockets[key] = socket._replace(hops=packet.hops)
 
     def _forward(self, packet: Packet) -> None:
         """To the machine that has the destination, over the wire."""
@@ -340,11 +342,12 @@ class Kernel(Component):
 
     def _finish(self, packet: Packet) -> None:
         """An answer has come home."""
-        key = (packet.protocol, packet.destination, packet.destination_port)
-        socket = self.sockets.pop(key, None)
-        if socket is None:
+        socket = self.sockets.get(packet.request)
+        ends = (packet.destination, packet.destination_port)
+        if socket is None or (socket.address, socket.port) != ends:
             self.note(verdict="late", why="nobody waits for this answer any more")
             return
+        del self.sockets[packet.request]
         self.cancel(socket.timer)
         ok = packet.kind == "reply"
         outcome = Outcome(
@@ -359,11 +362,12 @@ class Kernel(Component):
         self.note(verdict="answered" if ok else "refused")
         self.send(socket.owner, "answered", socket.token, outcome)
 
-    def expire(self, protocol: str, source_ip: str, source_port: int) -> None:
+    def expire(self, number: int) -> None:
         """No answer came in time."""
-        socket = self.sockets.pop((protocol, source_ip, source_port), None)
+        socket = self.sockets.pop(number, None)
         if socket is not None:
-            self.note(verdict="timeout", client=addresses.text_of(source_ip, source_port))
+            client = addresses.text_of(socket.address, socket.port)
+            self.note(verdict="timeout", client=client)
             elapsed = self.now - socket.opened_ns
             outcome = Outcome(False, None, "timeout", "", "", socket.hops, elapsed)
             self.send(socket.owner, "answered", socket.token, outcome)

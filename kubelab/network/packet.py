@@ -36,7 +36,8 @@ Tuple5 = tuple[str, str, int, str, int]
 class Packet(NamedTuple):
     """A packet under way: `kind` is `request`, `reply` or `refused` (a reset or its like).
 
-    `mark` is netfilter's; `server` and `pod` tell in an answer who gave it; `hops` is its record.
+    `mark` is netfilter's; `server` and `pod` tell in an answer who gave it; `hops` is its record;
+    `request` is the sender's number for what it asked, by which it knows the answer again.
     """
 
     protocol: str
@@ -50,6 +51,7 @@ class Packet(NamedTuple):
     hops: tuple[Hop, ...] = ()
     server: str = ""
     pod: str = ""
+    request: int = 0
 
     def tuple5(self) -> Tuple5:
         """What names the packet's connection and direction."""
@@ -67,6 +69,7 @@ class Packet(NamedTuple):
         back = Packet(
             self.protocol, self.destination, self.destination_port, self.source, self.source_port,
             payload, kind, 0, self.hops, self.destination, pod,
+            self.request,
         )  # fmt: skip
         word = "answers" if kind == "reply" else "refuses"
         who = pod or self.destination

@@ -218,3 +218,11 @@ def test_ndots_decides_what_comes_first() -> None:
     assert candidates(conf, "web.default")[0] == "web.default."
     assert candidates(conf, "web")[-1] == "web."
     assert candidates(freeze({"nameservers": []}), "web") == ("web.",)
+
+
+def test_both_types_go_from_one_socket(lab: Lab) -> None:
+    """A and AAAA share a port and so the translation: one CoreDNS pod answers both."""
+    found = lab.lookup("10.244.1.2", CONF, "web", "A+AAAA")
+    ports = {step.hops[0].before.partition(" ")[0] for step in found.steps}
+    assert len(ports) == 1
+    assert found.steps[1].hops[0].chain == "conntrack"

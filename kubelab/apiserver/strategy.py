@@ -79,13 +79,15 @@ def prepare_update(kind: Kind, old: Obj, new: Obj, subresource: str) -> Obj:
 
 
 def _status_metadata(kind: Kind, old: Obj, new: Obj) -> Obj:
-    """A status write keeps the metadata; of some kinds, labels may change with it."""
-    metadata = merged(old["metadata"], resourceVersion=new["metadata"].get("resourceVersion"))
-    if kind.kind in ("Pod", "Node", "Namespace", "PersistentVolumeClaim", "Service", "Ingress"):
-        for field in ("labels", "annotations"):
-            metadata = merged(metadata, **{field: new["metadata"].get(field)})
-    if "finalizers" in new["metadata"] or "finalizers" in old["metadata"]:
-        metadata = merged(metadata, finalizers=new["metadata"].get("finalizers"))
+    """A status write keeps who an object is; its annotations, labels and finalizers may change.
+
+    A Deployment's labels may not: its controller notes the revision in an annotation this way.
+    """
+    given = new["metadata"]
+    metadata = merged(old["metadata"], resourceVersion=given.get("resourceVersion"))
+    fields = ("annotations", "finalizers", "labels")
+    for field in fields[:2] if kind.kind == "Deployment" else fields:
+        metadata = merged(metadata, **{field: given.get(field)})
     return metadata
 
 

@@ -54,7 +54,27 @@ class Settings:
         self.initial_seconds = initial_seconds
         self.max_seconds = max_seconds
         self.registry = dict(registry)
-        self.bind_timeout_seconds = 600
+        timeouts = [
+            one.args.get("VolumeBinding", EMPTY).get("bindTimeoutSeconds") for one in resolved
+        ]
+        self.bind_timeout_seconds = next((one for one in timeouts if one is not None), 600)
+
+    def add_plugin(self, kind: type[Plugin], weight: int = 1) -> None:
+        """Puts a further plugin at the end of every point of every profile that it has a method
+        for. Raises ValueError if its name or its methods are of no use."""
+        if not kind.name or kind.name in REGISTRY:
+            raise ValueError(f"a plugin needs a name of its own, not {kind.name!r}")
+        if type(weight) is not int or weight < 1:
+            raise ValueError(f"the weight {weight!r} is not a whole number, 1 or more")
+        stands = [point for point, method in POINTS.items() if hasattr(kind, method)]
+        if not stands:
+            listed = ", ".join(POINTS.values())
+            raise ValueError(f"{kind.__name__} has none of the methods {listed}")
+        self.registry[kind.name] = kind
+        for profile in self.resolved:
+            for point in stands:
+                entries = [one for one in profile.points[point] if one[0] != kind.name]
+                profile.points[point] = [*entries, (kind.name, weight)]
 
     def profiles(self) -> dict[str, Profile]:
         """The profiles with fresh plugins."""

@@ -29,6 +29,16 @@ FEWEST_FEASIBLE = 100
 LOWEST_PERCENTAGE = 5
 NO_NODES = "no nodes available to schedule pods"
 
+# The built-in plugins; and how an error of another one is introduced, by the method that raised.
+OURS = "kubelab.scheduler.plugins."
+WORDS = {
+    "pre_filter": 'running PreFilter plugin "{}"',
+    "filter": 'running "{}" filter plugin',
+    "pre_score": 'running PreScore plugin "{}"',
+    "score": 'running Score plugins: plugin "{}" failed with',
+    "normalize": 'running Normalize on Score plugins: plugin "{}" failed with',
+}
+
 
 class PluginError(Exception):
     """A plugin failed by itself; the message names it and the point at which it stood."""
@@ -273,7 +283,8 @@ def prioritize(cycle: Cycle, nodes: list[NodeInfo]) -> tuple[tuple[Scores, ...],
         for score in (min(final), max(final)):
             if not 0 <= score <= MAX_SCORE:
                 raise PluginError(
-                    f'plugin "{plugin.name}" returns an invalid score {score}, it should in the '
+                    f'applying score defaultWeights on Score plugins: plugin "{plugin.name}" '
+                    f"returns an invalid score {score}, it should in the "
                     f"range of [0, {MAX_SCORE}] after normalizing"
                 )
         columns.append(Scores(plugin.name, weight, tuple(raw), tuple(final)))
@@ -285,15 +296,15 @@ def raw_scores(cycle: Cycle, plugin: Plugin, nodes: list[NodeInfo]) -> list[int]
     """What a plugin gives each node, before normalisation."""
     key = plugin.local_score(cycle)
     if key is None:
-        score: Any = plugin
-        scores = [score.score(cycle, node) for node in nodes]
+        scores = [ask(plugin, "score", cycle, node) for node in nodes]
     else:
         full = (cycle.profile.name, plugin.name, "score", key)
         scores = cycle.handle.memo.each(full, nodes, _score, plugin, cycle)
     wrong = [kind.__name__ for kind in map(type, scores) if kind is not int]
     if wrong:
         raise PluginError(
-            f'running Score plugin "{plugin.name}": score returned {wrong[0]}, not an int'
+            f'running Score plugins: plugin "{plugin.name}" failed with: '
+            f"score returned {wrong[0]}, not an int"
         )
     return scores
 
@@ -303,5 +314,14 @@ def _score(node: NodeInfo, plugin: Plugin, cycle: Cycle) -> Any:
 
 
 def ask(plugin: Plugin, method: str, *args: Any) -> Any:
-    """What a plugin answers."""
-    return getattr(plugin, method)(*args)
+    """What a plugin answers.
+
+    An exception in a plugin that is not ours fails this pod's cycle only, and its author reads it.
+    """
+    try:
+        return getattr(plugin, method)(*args)
+    except Exception as error:
+        if isinstance(error, PluginError) or type(plugin).__module__.startswith(OURS):
+            raise
+        words = WORDS.get(method, f'running "{plugin.name}" {method}').format(plugin.name)
+        raise PluginError(f"{words}: {type(error).__name__}: {error}") from error

@@ -152,25 +152,28 @@ class EventHandlers:
         queued = queue.pods.get(key)
         if queued is None:
             pod = parse_pod(new)
-            self._nominated(pod, new)
+            self._nominated(pod, old, new)
             if queue.add(pod, scheduler.now):
                 scheduler.turn()
             return
         if old is not None and not _pod_changed(old, new):
             queued.pod = queued.pod._replace(obj=new)
-            self._nominated(queued.pod, new)
+            self._nominated(queued.pod, old, new)
             return
         pod, before = parse_pod(new), queued.pod
-        self._nominated(pod, new)
+        self._nominated(pod, old, new)
         if queue.update(pod, pod_events(wakeups.OWN_POD, before, pod), scheduler.now):
             scheduler.turn()
 
-    def _nominated(self, pod: PodInfo, obj: Obj) -> None:
-        """Takes over a nomination that stands in the pod's status."""
+    def _nominated(self, pod: PodInfo, old: Obj | None, new: Obj) -> None:
+        """Follows a nomination that somebody wrote into the pod's status, or took out of it."""
         nominator = self.scheduler.nominator
-        node = get(obj, "status", "nominatedNodeName", default="")
-        if node and nominator.node_of.get(pod.key) is None:
-            nominator.add(pod, node)
+        before = get(old, "status", "nominatedNodeName", default="")
+        after = get(new, "status", "nominatedNodeName", default="")
+        if after and (nominator.node_of.get(pod.key) is None or before != after):
+            nominator.add(pod, after)
+        elif before and not after and nominator.node_of.get(pod.key) == before:
+            nominator.remove(pod.key)
         else:
             nominator.update(pod)
 

@@ -2,6 +2,8 @@
 
 Each pod keeps its last few. When all of them together grow too large, the oldest are cut down to
 their best and first refused nodes; when there are too many, the oldest are dropped.
+
+In Kubernetes: nothing like it; a decision is gone when its cycle ends.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from kubelab.scheduler.cycle import NO_NODES, Outcome, PluginError, evaluate
 from kubelab.scheduler.decision import Decision
 from kubelab.scheduler.eventhandlers import KINDS, EventHandlers, InformerLister
 from kubelab.scheduler.eviction import Evictor
-from kubelab.scheduler.framework import SUCCESS, Cycle, Handle, Status
+from kubelab.scheduler.framework import SUCCESS, Cycle, Handle, Plugin, Status
 from kubelab.scheduler.history import Decisions
 from kubelab.scheduler.memo import Memo
 from kubelab.scheduler.nominator import Nominator
@@ -106,6 +106,12 @@ class Scheduler(Client):
     def tell(event: Event) -> str:
         """One sentence on what the scheduler did."""
         return sentence(event) or Client.tell(event)
+
+    def add_plugin(self, kind: type[Plugin], weight: int = 1) -> None:
+        """A further plugin joins every profile, from the next cycle on."""
+        self.settings.add_plugin(kind, weight)
+        self.profiles = self.queue.profiles = self.settings.profiles()
+        self.note(plugin=kind.name, weight=weight)
 
     # Turns.
 

@@ -6,6 +6,7 @@ stub of the API server, which keeps objects, feeds watches and binds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kubelab.api import kinds
@@ -94,8 +95,14 @@ class Objects:
 class Lab:
     """Nodes, placed pods and other objects; decides on pods without changing anything."""
 
-    def __init__(self, nodes: list[Obj], pods: list[Obj] = (), objects: list[Obj] = (),  # type: ignore[assignment]
-                 profile: Profile | None = None, memo: bool = True) -> None:  # fmt: skip
+    def __init__(
+        self,
+        nodes: Sequence[Obj],
+        pods: Sequence[Obj] = (),
+        objects: Sequence[Obj] = (),
+        profile: Profile | None = None,
+        memo: bool = True,
+    ) -> None:
         self.cache = Cache()
         for obj in nodes:
             self.cache.set_node(obj)

@@ -24,6 +24,10 @@ def points(plugins: Any) -> dict[str, list[tuple[str, int]]]:
     return settings(profiles=[{"plugins": plugins}]).resolved[0].points
 
 
+LIGHT = {"name": "ImageLocality", "weight": -1}
+HEAVY = {"name": "InterPodAffinity", "args": {"hardPodAffinityWeight": 101}}
+
+
 def test_nothing_given() -> None:
     """No configuration is one profile, default-scheduler, with the default plugins."""
     assert config.load(None).resolved[0].points == default_points()
@@ -85,7 +89,7 @@ def test_disabled() -> None:
             "did you mean TaintToleration?",
         ),
         (
-            {"profiles": [{"plugins": {"score": {"enabled": [{"name": "ImageLocality", "weight": -1}]}}}]},
+            {"profiles": [{"plugins": {"score": {"enabled": [LIGHT]}}}]},
             "profiles[0].plugins.score.enabled[0].weight: Invalid value: -1: "
             "must be a whole number, 0 or more",
         ),
@@ -103,7 +107,8 @@ def test_disabled() -> None:
         ),
         (
             {"percentageOfNodesToScore": 101},
-            "percentageOfNodesToScore: Invalid value: 101: must be a whole number between 0 and 100",
+            "percentageOfNodesToScore: Invalid value: 101: "
+            "must be a whole number between 0 and 100",
         ),
         (
             {"podInitialBackoffSeconds": 5, "podMaxBackoffSeconds": 2},
@@ -112,7 +117,7 @@ def test_disabled() -> None:
         ),
         ({"profiles": [{}, {}]}, 'profiles[1].schedulerName: Duplicate value: "default-scheduler"'),
         (
-            {"profiles": [{"pluginConfig": [{"name": "InterPodAffinity", "args": {"hardPodAffinityWeight": 101}}]}]},
+            {"profiles": [{"pluginConfig": [HEAVY]}]},
             "profiles[0].pluginConfig[0].args.hardPodAffinityWeight: Invalid value: 101: "
             "must be in the range [0, 100]",
         ),

@@ -8,7 +8,7 @@ import pytest
 
 from kubelab.api.objects import Obj, freeze
 from kubelab.scheduler.framework import UNRESOLVABLE, UNSCHEDULABLE
-from tests.scheduler.lab import HOSTNAME, ZONE, Lab, node, pod
+from tests.scheduler.lab import ZONE, Lab, node, pod
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
@@ -27,7 +27,7 @@ def selector(key: str, operator: str, *values: str) -> dict[str, Any]:
 
 
 def test_cordoned() -> None:
-    """A cordoned node is refused before its taint is looked at; a toleration of the cordon opens it."""
+    """A cordoned node is refused before its taints are; a toleration of the cordon opens it."""
     lab = Lab([node("a", unschedulable=True)])
     words = ("node(s) were unschedulable",)
     assert verdict(lab, pod("p")) == ("NodeUnschedulable", UNRESOLVABLE, words)
@@ -297,141 +297,6 @@ class TestInterPod:
         assert fits(namespaceSelector={"matchLabels": {"t": "1"}})
         assert fits(namespaceSelector={})
         assert not fits(namespaceSelector={"matchLabels": {"t": "2"}})
-
-
-def claim(name: str, **more: Any) -> Obj:
-    """A PersistentVolumeClaim; `volume` binds it."""
-    bound = more.get("volume")
-    annotations = {"pv.kubernetes.io/bind-completed": "yes"} if bound else {}
-    spec = {
-        "accessModes": more.get("modes", ["ReadWriteOnce"]),
-        "storageClassName": more.get("storage_class", "fast"),
-        "resources": {"requests": {"storage": more.get("size", "1Gi")}},
-        **({"volumeName": bound} if bound else {}),
-    }
-    meta = {"name": name, "namespace": "default", "uid": f"uid-{name}", "annotations": annotations}
-    return freeze(
-        {
-            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": spec,
-            "status": {"phase": more.get("phase", "Bound" if bound else "Pending")},
-        }
-    )  # fmt: skip
-
-
-def volume(name: str, on: str = "", **more: Any) -> Obj:
-    """A PersistentVolume, perhaps of one node."""
-    spec: dict[str, Any] = {
-        "capacity": {"storage": more.get("size", "1Gi")},
-        "accessModes": ["ReadWriteOnce"],
-        "storageClassName": "fast",
-    }
-    if on:
-        expression = {"key": HOSTNAME, "operator": "In", "values": [on]}
-        spec["nodeAffinity"] = {
-            "required": {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
-        }
-    meta = {"name": name, "labels": more.get("labels", {})}
-    return freeze(
-        {
-            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": meta, "spec": spec,
-            "status": {"phase": "Available"},
-        }
-    )  # fmt: skip
-
-
-def storage_class(mode: str, provisioner: str = "kubernetes.io/no-provisioner") -> Obj:
-    """The class `fast`."""
-    return freeze(
-        {
-            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
-            "metadata": {"name": "fast"}, "provisioner": provisioner, "volumeBindingMode": mode,
-        }
-    )  # fmt: skip
-
-
-class TestVolumes:
-    nodes = [node("a", labels={ZONE: "1"}), node("b", labels={ZONE: "2"})]
-
-    def incoming(self, name: str = "data") -> Obj:
-        volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": name}}]
-        return pod("p", volumes=volumes)
-
-    @pytest.mark.parametrize(
-        ("objects", "message"),
-        [
-            ([], 'persistentvolumeclaim "data" not found'),
-            (
-                [claim("data"), storage_class("Immediate")],
-                "pod has unbound immediate PersistentVolumeClaims",
-            ),
-            (
-                [claim("data", volume="pv", phase="Lost")],
-                'persistentvolumeclaim "data" bound to non-existent persistentvolume "pv"',
-            ),
-            ([claim("data", volume="pv")], 'persistentvolume "pv" not found'),
-        ],
-    )
-    def test_pre_filter(self, objects: list[Obj], message: str) -> None:
-        """Claims that are missing, lost or not bound keep the pod from every node."""
-        outcome = Lab(self.nodes, objects=objects).decide(self.incoming())
-        assert outcome.message() == f"0/2 nodes are available: {message}."
-
-    def test_bound_to_a_node(self) -> None:
-        """A bound volume's node affinity must match."""
-        objects = [claim("data", volume="pv"), volume("pv", on="a")]
-        found = Lab(self.nodes, objects=objects).reasons(self.incoming())
-        words = "node(s) didn't match PersistentVolume's node affinity"
-        assert found == {"a": None, "b": ("VolumeBinding", words)}
-
-    def test_waits_for_consumer(self) -> None:
-        """A delayed claim needs an available volume on the node, or a provisioner."""
-        objects = [claim("data"), volume("pv", on="a"), storage_class("WaitForFirstConsumer")]
-        found = Lab(self.nodes, objects=objects).reasons(self.incoming())
-        words = "node(s) didn't find available persistent volumes to bind"
-        assert found == {"a": None, "b": ("VolumeBinding", words)}
-        objects[-1] = storage_class("WaitForFirstConsumer", "csi.example.com")
-        assert Lab(self.nodes, objects=objects).reasons(self.incoming())["b"] is None
-
-    def test_zone(self) -> None:
-        """A bound volume's zone label must hold the node's zone."""
-        objects = [claim("data", volume="pv"), volume("pv", labels={ZONE: "2__3"})]
-        found = Lab(self.nodes, objects=objects).reasons(self.incoming())
-        assert found == {"a": ("VolumeZone", "node(s) had no available volume zone"), "b": None}
-
-    def test_one_pod_only(self) -> None:
-        """A ReadWriteOncePod claim that any pod uses is taken, on every node."""
-        objects = [claim("data", volume="pv", modes=["ReadWriteOncePod"]), volume("pv")]
-        used = pod(
-            "u", "a", volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
-        )
-        found = Lab(self.nodes, [used], objects).reasons(self.incoming())
-        words = (
-            "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode "
-            "already in-use by another pod"
-        )
-        assert found == dict.fromkeys("ab", ("VolumeRestrictions", words))
-
-    def test_limit(self) -> None:
-        """One more CSI volume than the node's driver can attach."""
-        objects: list[Obj] = []
-        for number in range(2):
-            base = volume(f"pv{number}")
-            csi = {"driver": "d", "volumeHandle": f"h{number}"}
-            objects.append(freeze({**base, "spec": {**base["spec"], "csi": csi}}))
-            objects.append(claim(f"data{number}", volume=f"pv{number}"))
-        objects.append(
-            freeze(
-                {
-                    "apiVersion": "storage.k8s.io/v1", "kind": "CSINode", "metadata": {"name": "a"},
-                    "spec": {"drivers": [{"name": "d", "nodeID": "a", "allocatable": {"count": 1}}]},
-                }
-            )
-        )  # fmt: skip
-        used = pod(
-            "u", "a", volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data0"}}]
-        )
-        found = Lab(self.nodes, [used], objects).reasons(self.incoming("data1"))
-        assert found == {"a": ("NodeVolumeLimits", "node(s) exceed max volume count"), "b": None}
 
 
 def test_message_counts_and_sorts() -> None:

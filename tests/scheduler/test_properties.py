@@ -56,7 +56,7 @@ def pods(draw: Any) -> list[Obj]:
 @given(clusters(), pods())
 @settings(max_examples=60, deadline=None)
 def test_never_over_capacity(nodes: list[Obj], waiting: list[Obj]) -> None:
-    """Whatever is asked, no node holds more than it has, and no pod stands where a filter says no."""
+    """No node ever holds more than it has, and no pod stands where a filter says no."""
     scene = Scene(*nodes)
     scene.put(*waiting, seconds=20)
     for info in scene.scheduler.cache.ordered():

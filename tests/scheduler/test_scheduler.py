@@ -134,7 +134,7 @@ def test_priority_first() -> None:
 
 
 def test_refused_binding() -> None:
-    """If the API server refuses the binding, the pod is forgotten and goes back with SchedulerError."""
+    """If the binding is refused, the pod is forgotten and goes back with SchedulerError."""
     scene = Scene(node("a"))
     scene.server.refuse_binding = "pod p is being deleted, cannot be assigned to a host"
     scene.put(pod("p"))

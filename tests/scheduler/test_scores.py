@@ -72,8 +72,8 @@ class TestNodeAffinity:
         affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": terms}}
         lab = Lab(nodes)
         incoming = pod("p", affinity=affinity)
-        assert tuple(lab.scores(incoming, "NodeAffinity", raw=True).values()) == raw  # type: ignore[union-attr]
-        assert tuple(lab.scores(incoming, "NodeAffinity").values()) == final  # type: ignore[union-attr]
+        found = [lab.scores(incoming, "NodeAffinity", raw=flag) or {} for flag in (True, False)]
+        assert [tuple(scores.values()) for scores in found] == [raw, final]
 
     def test_skipped_without_preferences(self) -> None:
         """A pod without preferred terms has no NodeAffinity score at all."""
@@ -214,7 +214,8 @@ class TestSpread:
         service = freeze(
             {
                 "apiVersion": "v1", "kind": "Service",
-                "metadata": {"name": "x", "namespace": "default"}, "spec": {"selector": {"app": "x"}},
+                "metadata": {"name": "x", "namespace": "default"},
+                "spec": {"selector": {"app": "x"}},
             }
         )  # fmt: skip
         lab = Lab(nodes, pods, [service])
@@ -283,7 +284,7 @@ class TestInterPod:
 
 
 def test_total() -> None:
-    """The total is the sum of weight times normalised score, over all plugins that were not skipped."""
+    """The total is the sum of weight times normalised score over the plugins that ran."""
     lab = Lab([node("a"), node("b", "8")])
     outcome = lab.decide(pod("p", requests={"cpu": "1", "memory": "1Gi"}))
     weights = {column.plugin: column.weight for column in outcome.scores}

@@ -42,7 +42,7 @@ class TaintToleration(Plugin):
         if not node.taints:
             return None
         taint = blocking_taint(cycle.pod, node)
-        return unresolvable(REASON, detail=Obj(taint=taint._asdict())) if taint else None
+        return unresolvable(REASON, detail=Obj(taint=Obj(taint._asdict()))) if taint else None
 
     def local_filter(self, cycle: Cycle) -> Hashable:
         return cycle.pod.tolerations

@@ -101,21 +101,26 @@ def metadata_update(kind: Kind, old: Obj, new: Obj) -> Errors:
     if kind.kind in CONDITIONAL or not _built_in(kind):
         if not after.get("resourceVersion"):
             yield wrong("metadata.resourceVersion", 0, "must be specified for an update")
+    if before is after:
+        return
+    errors = list(_changed_metadata(before, after))
+    # The generic registry and the kind's own strategy both look, and both say what they find.
+    yield from errors
+    yield from errors
+
+
+def _changed_metadata(before: Any, after: Any) -> Errors:
     if before.get("deletionTimestamp"):
         held = before.get("finalizers") or ()
-        new_ones = [name for name in after.get("finalizers") or () if name not in held]
-        if new_ones:
-            listed = ", ".join(f'"{name}"' for name in new_ones)
-            error = not_allowed(
+        added = [name for name in after.get("finalizers") or () if name not in held]
+        if added:
+            listed = ", ".join(f'"{name}"' for name in added)
+            yield not_allowed(
                 "metadata.finalizers",
                 "no new finalizers can be added if the object is being deleted, "
                 f"found new finalizers []string{{{listed}}}",
             )
-            # The generic registry and the kind's own strategy both look, and both say so.
-            yield error
-            yield error
-    if before is not after:
-        yield from _common(after)
+    yield from _common(after)
 
 
 def _built_in(kind: Kind) -> bool:

@@ -29,8 +29,10 @@ def test_documents_and_lists_are_taken_apart():
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("2020-01-01", "2020-01-01"), ("yes", True), ("off", False), ("1e3", 1000), ("1.5", 1.5),
+        ("2020-01-01", "2020-01-01"), ("yes", True), ("y", True), ("N", False),
+        ("off", False), ("1e3", 1000), ("1.5", 1.5),
         ("0755", 493), ("12:30", "12:30"), ("~", None), ('"1"', "1"), ("0x10", 16),
+        ("1e3-x", "1e3-x"), ("no-op", "no-op"), ("yaml", "yaml"), ("1.2.3", "1.2.3"),
     ],
 )  # fmt: skip
 def test_yaml_guesses_as_kubernetes_does(text, value):

@@ -72,20 +72,33 @@ EMPTY = Obj()
 NOTHING = Arr()
 
 
+# What needs no freezing: values that cannot change.
+_FROZEN = frozenset((Obj, Arr, str, int, bool, float, type(None)))
+
+
 def freeze(value: Any) -> Any:
     """The immutable form of a JSON value; what is frozen already is shared, not copied.
 
     Tuples become arrays. Raises TypeError for what is no JSON (with the type's name).
     """
     kind = type(value)
-    if kind is Obj or kind is Arr or kind is str or kind is int or value is None:
+    if kind in _FROZEN:
         return value
-    if kind is bool or kind is float:
-        return value
+    if kind is dict:
+        return Obj(
+            {
+                key if type(key) is str else str(key): (
+                    item if type(item) in _FROZEN else freeze(item)
+                )
+                for key, item in value.items()
+            }
+        )
+    if kind is list or kind is tuple:
+        return Arr([item if type(item) in _FROZEN else freeze(item) for item in value])
     if isinstance(value, Mapping):
-        return Obj({str(key): freeze(item) for key, item in value.items()})
+        return freeze(dict(value))
     if isinstance(value, (list, tuple)):
-        return Arr([freeze(item) for item in value])
+        return freeze(list(value))
     if isinstance(value, (str, int, float)):
         return value
     raise TypeError(f"{kind.__name__} is no JSON value")

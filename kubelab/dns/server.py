@@ -9,7 +9,8 @@ What must hold: until its caches are filled it is not ready and answers SERVFAIL
 cluster's own zone are never remembered.
 
 In Kubernetes: CoreDNS with the plugins that kubeadm's Corefile names: errors, health, ready,
-kubernetes, prometheus, forward, cache, loop, reload, loadbalance. Left out: metrics, reload, loop.
+kubernetes, prometheus, forward, cache, loop, reload, loadbalance. Left out: reload, loop, all
+metrics but one.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ READY_PORT = 8181
 METRICS_PORT = 9153
 FORWARD_SECONDS = 2.0
 CACHED = 10_000
+METRICS = """# HELP coredns_build_info A metric with a constant '1' value labeled by version.
+# TYPE coredns_build_info gauge
+coredns_build_info{version="1.14.2"} 1
+"""
 
 
 class Pending(NamedTuple):
@@ -163,6 +168,8 @@ class CoreDNS(Client):
         query = wire.read_query(payload) if isinstance(payload, bytes) else None
         if query is None:
             self.note(ignored="no query")
+            if protocol == "TCP":
+                kernel.refuse(flow_id)
             return
         if query.error or query.class_ != "IN":
             self.note(rcode=query.error or "REFUSED")
@@ -180,6 +187,8 @@ class CoreDNS(Client):
             if self.ready:
                 return HttpResponse(200, "OK")
             return HttpResponse(503, "kubernetes")
+        if port == METRICS_PORT and path == "/metrics":
+            return HttpResponse(200, METRICS)
         return HttpResponse(404, "404 page not found\n")
 
     def answer(

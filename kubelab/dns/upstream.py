@@ -52,7 +52,7 @@ class Internet(Component):
             kernel.close(SERVER, protocol, 53)
             kernel.listen(SERVER, protocol, 53, self.name, "dns")
         kernel.close(WEB, "TCP", 80)
-        kernel.listen(WEB, "TCP", 80, self.name, "http", pod="example.com")
+        kernel.listen(WEB, "TCP", 80, self.name, "http")
 
     def _kernel(self) -> Kernel:
         kernel = self.world.components[MACHINE]

@@ -182,8 +182,8 @@ def read_response(wire: bytes) -> Message | None:
     return Message(
         message.id,
         dns.rcode.to_text(message.rcode()),
-        question.name.to_text() if question else "",
-        dns.rdatatype.to_text(question.rdtype) if question else "",
+        question.name.to_text() if question is not None else "",
+        dns.rdatatype.to_text(question.rdtype) if question is not None else "",
         _rows(dns, message.answer),
         _rows(dns, message.authority),
         _rows(dns, message.additional),

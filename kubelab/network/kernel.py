@@ -74,6 +74,8 @@ class Kernel(Component):
         self.node = name.partition("/")[2]
         # Never set back, so that an answer to a flow from before a reboot fits none of today's.
         self.last_flow = 0
+        # On the machine's disk: addresses go on round after a reboot.
+        self.last_offset = 1
         self.last_request = 0
         self.reset()
 
@@ -85,7 +87,6 @@ class Kernel(Component):
         self.own: dict[str, None] = {}
         self.sandboxes: dict[str, str] = {}
         self.pods: dict[str, str] = {}
-        self.last_offset = 1
         self.last_port = FIRST_EPHEMERAL_PORT - 1
         self.listeners: dict[tuple[str, str, int], Listener] = {}
         # By the number of the request: one port may carry several (A and AAAA of one lookup).

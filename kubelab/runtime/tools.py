@@ -30,6 +30,7 @@ from kubelab.sim.tree import EMPTY, Obj
 
 CONNECT_SECONDS = 5.0
 BOTH = "A+AAAA"
+TLS_WANTED = "Client sent an HTTP request to an HTTPS server."
 
 
 class Errand(NamedTuple):
@@ -227,9 +228,9 @@ class Tools(Component):
             text = _words(errand, outcome)
             exchange = Exchange(0, "", None, hops, text, None, errand.resolution, address)
         elif errand.tls:
-            # Of all servers here only the API server speaks TLS; it belongs to no pod.
+            # Of all servers here only the API server speaks TLS, and says so.
             words = "(35) TLS connect error: error:0A00010B:SSL routines::wrong version number"
-            if not outcome.pod:
+            if isinstance(payload, HttpResponse) and payload.body.startswith(TLS_WANTED):
                 words = "(60) SSL certificate problem: unable to get local issuer certificate"
             text = f"curl: {words}"
             exchange = Exchange(0, "", None, hops, text, None, errand.resolution, address)

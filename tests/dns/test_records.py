@@ -121,6 +121,7 @@ def test_answers(lab: Lab, name: str, type_: str, expected: set[str]) -> None:
     assert message.authority == ()
     inside = name.lower().endswith(("cluster.local.", "arpa."))
     assert message.authoritative is inside
+    assert (message.name, message.type) == (name, type_)
     assert message.answers[0].name == name, "the owner has the letters of the question"
 
 

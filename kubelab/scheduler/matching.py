@@ -171,33 +171,36 @@ def untolerated(
 
 
 def affinity_terms(
-    terms: Iterable[Mapping[str, Any]] | None, namespace: str
+    terms: Iterable[Mapping[str, Any]] | None, namespace: str, labels: Mapping[str, str]
 ) -> tuple[AffinityTerm, ...]:
-    """Parsed required terms of a pod in `namespace`."""
-    return tuple(_affinity_term(term, namespace, 0) for term in terms or ())
+    """Parsed required terms of a pod in `namespace` with these labels."""
+    return tuple(_affinity_term(term, namespace, labels, 0) for term in terms or ())
 
 
 def weighted_terms(
-    terms: Iterable[Mapping[str, Any]] | None, namespace: str
+    terms: Iterable[Mapping[str, Any]] | None, namespace: str, labels: Mapping[str, str]
 ) -> tuple[AffinityTerm, ...]:
-    """Parsed preferred terms of a pod in `namespace`."""
+    """Parsed preferred terms of a pod in `namespace` with these labels."""
     return tuple(
-        _affinity_term(item["podAffinityTerm"], namespace, item["weight"]) for item in terms or ()
+        _affinity_term(item["podAffinityTerm"], namespace, labels, item["weight"])
+        for item in terms or ()
     )
 
 
-def _affinity_term(term: Mapping[str, Any], namespace: str, weight: int) -> AffinityTerm:
+def _affinity_term(
+    term: Mapping[str, Any], namespace: str, labels: Mapping[str, str], weight: int
+) -> AffinityTerm:
     namespaces = tuple(term.get("namespaces") or ())
     chosen = term.get("namespaceSelector")
     if not namespaces and chosen is None:
         namespaces = (namespace,)
-    return AffinityTerm(
-        term["topologyKey"],
-        label_selector(term.get("labelSelector")),
-        namespaces,
-        label_selector(chosen),
-        weight,
-    )
+    selector = label_selector(term.get("labelSelector"))
+    if selector is not None:
+        # The API server folds these keys into the selector; doing so again changes nothing.
+        for field, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn")):
+            own = [key for key in term.get(field) or () if key in labels]
+            selector += tuple(Requirement(key, operator, (labels[key],)) for key in own)
+    return AffinityTerm(term["topologyKey"], selector, namespaces, label_selector(chosen), weight)
 
 
 def concerns(

@@ -138,10 +138,10 @@ def parse_pod(pod: Obj) -> PodInfo:
             (item["weight"], node_term(item.get("preference") or {}))
             for item in node_affinity.get(PREFERRED) or ()
         ),
-        affinity=affinity_terms(pod_affinity.get(REQUIRED), namespace),
-        anti_affinity=affinity_terms(anti_affinity.get(REQUIRED), namespace),
-        preferred_affinity=weighted_terms(pod_affinity.get(PREFERRED), namespace),
-        preferred_anti_affinity=weighted_terms(anti_affinity.get(PREFERRED), namespace),
+        affinity=affinity_terms(pod_affinity.get(REQUIRED), namespace, labels),
+        anti_affinity=affinity_terms(anti_affinity.get(REQUIRED), namespace, labels),
+        preferred_affinity=weighted_terms(pod_affinity.get(PREFERRED), namespace, labels),
+        preferred_anti_affinity=weighted_terms(anti_affinity.get(PREFERRED), namespace, labels),
         constraints=tuple(
             spread_constraint(item, labels) for item in spec.get("topologySpreadConstraints") or ()
         ),

@@ -167,12 +167,7 @@ class SchedulingQueue:
     def flush(self, now: int) -> int:
         """Lets in the pods whose back-off is over, and those that have waited too long."""
         count = 0
-        while self.backoff:
-            _, number, key = self.backoff[0]
-            queued = self.pods.get(key)
-            if queued is None or queued.number != number or queued.where != BACKOFF:
-                heappop(self.backoff)
-                continue
+        while (queued := self._first_backing_off()) is not None:
             if self.backs_off(queued, now):
                 break
             heappop(self.backoff)
@@ -186,12 +181,18 @@ class SchedulingQueue:
 
     def next_backoff_ns(self) -> int | None:
         """When the first back-off will be over (the second after the one in which it ends)."""
-        ends: list[int] = [
-            order[0]
-            for order, number, key in self.backoff[:1]
-            if key in self.pods and self.pods[key].number == number
-        ]
-        return ends[0] + SECOND if ends else None
+        queued = self._first_backing_off()
+        return queued.backoff_ns + SECOND if queued is not None else None
+
+    def _first_backing_off(self) -> Queued | None:
+        """The pod at the head of the back-off heap; entries that no longer count are dropped."""
+        while self.backoff:
+            _, number, key = self.backoff[0]
+            queued = self.pods.get(key)
+            if queued is not None and queued.number == number and queued.where == BACKOFF:
+                return queued
+            heappop(self.backoff)
+        return None
 
     def backs_off(self, queued: Queued, now: int) -> bool:
         """Whether a pod still backs off: also in the whole second in which its time ends."""

@@ -276,6 +276,19 @@ class TestInterPod:
         words = "node(s) didn't satisfy existing pods anti-affinity rules"
         assert found == {"a": ("InterPodAffinity", words), "b": None, "c": None}
 
+    def test_match_label_keys(self) -> None:
+        """matchLabelKeys narrow a term to the pod's own values, mismatchLabelKeys to other ones."""
+        there = pod("u", "a", labels={"app": "x", "v": "1"})
+        lab = Lab(self.nodes, [there])
+
+        def fits(version: str, field: str) -> bool:
+            affinity = {"podAffinity": {REQUIRED: [near("x", **{field: ["v"]})]}}
+            return lab.reasons(pod("p", labels={"v": version}, affinity=affinity))["a"] is None
+
+        assert fits("1", "matchLabelKeys")
+        assert not fits("2", "matchLabelKeys")
+        assert fits("2", "mismatchLabelKeys")
+
     def test_namespaces(self) -> None:
         """A term is about the owner's namespace unless it names or selects others."""
         there = pod("u", "a", labels={"app": "x"}, namespace="shop")

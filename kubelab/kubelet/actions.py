@@ -57,7 +57,9 @@ def find(pod: Obj, name: str) -> tuple[Obj, str] | None:
 
 def restart_policy(pod: Obj, container: Obj) -> str:
     """The policy of one container: its own, else the pod's."""
-    return container.get("restartPolicy") or get(pod, "spec", "restartPolicy", default="Always")
+    return str(
+        container.get("restartPolicy") or get(pod, "spec", "restartPolicy", default="Always")
+    )
 
 
 def restarts(pod: Obj, container: Obj, exit_code: int, *, init: bool = False) -> bool:

@@ -164,4 +164,4 @@ def _tolerates(toleration: Obj, taint: Obj) -> bool:
         return False
     if toleration.get("operator", "Equal") == "Exists":
         return True
-    return toleration.get("value", "") == taint.get("value", "")
+    return bool(toleration.get("value", "") == taint.get("value", ""))

@@ -69,12 +69,13 @@ def _row(
     if newest is not None and newest.state == RUNNING:
         kind, state = "running", {"running": {"startedAt": timestamp(newest.started_ns)}}
         started = prober.started(worker.uid, newest)
-        ready = started and prober.ready(worker.uid, newest)
+        plain = init and not actions.is_sidecar(container)
+        ready = started and not plain and prober.ready(worker.uid, newest)
     elif newest is not None and newest.state == EXITED and (waiting is None or ended):
         kind, state = "terminated", terminated(worker, container, newest)
         exit_code = newest.exit_code
         ready = init and not actions.is_sidecar(container) and exit_code == 0
-    elif ended:
+    elif ended and worker.initialized():
         kind = "terminated"
         state = {
             "terminated": {
@@ -109,7 +110,7 @@ def terminated(worker: PodWorker, container: Obj, record: ContainerStatus) -> di
     policy = container.get("terminationMessagePolicy", "File")
     if not message and policy == "FallbackToLogsOnError" and record.exit_code:
         message = record.log_tail
-    started = timestamp(record.started_ns) if record.started_ns else None
+    started = timestamp(record.started_ns)
     body: dict[str, Any] = {"exitCode": record.exit_code, "reason": record.reason}
     if message:
         body["message"] = message

@@ -68,12 +68,11 @@ def build(
     for item in container.get("env") or ():
         name = item["name"]
         if "valueFrom" in item:
-            text = _value_from(pod, container, item["valueFrom"], cache, context)
-            if text is None:
-                continue
+            found = _value_from(pod, container, item["valueFrom"], cache, context)
+            if found is not None:
+                result[name] = found
         else:
-            text = expand(item.get("value", ""), {**service_vars, **result})
-        result[name] = text
+            result[name] = expand(item.get("value", ""), {**service_vars, **result})
     merged = {key: text for key, text in service_vars.items() if key not in result}
     return tuple({**merged, **result}.items())
 

@@ -68,7 +68,10 @@ class ImagePuller:
         try:
             name = images.with_default_tag(name)
         except images.InvalidName as error:
-            text = f'Failed to apply default image tag "{name}": couldn\'t parse image name "{name}": {error}'
+            text = (
+                f'Failed to apply default image tag "{name}": '
+                f'couldn\'t parse image name "{name}": {error}'
+            )
             self._event(wanted, "Warning", "InspectFailed", text)
             self._fail(wanted, "InvalidImageName", text)
             return
@@ -89,11 +92,11 @@ class ImagePuller:
         name = wanted.image
         self.kubelet.note(container=wanted.container, image=name, present=present)
         if not answer.ok:
-            self._fail(
-                wanted, "ImageInspectError", f'Failed to inspect image "{name}": {answer.error}'
-            )
+            text = f'Failed to inspect image "{name}": {answer.error}'
+            self._fail(wanted, "ImageInspectError", text)
         elif present and wanted.policy != "Always":
-            text = f'Container image "{name}" already present on machine and can be accessed by the pod'
+            text = f'Container image "{name}" already present on machine and can be accessed by '
+            text += "the pod"
             self._event(wanted, "Normal", "Pulled", text)
             self._answer(wanted, answer)
         elif wanted.policy == "Never":

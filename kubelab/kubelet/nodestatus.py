@@ -18,14 +18,16 @@ from kubelab.runtime.cri import ImageStatus
 
 VERSION = "v1.36.2"
 PORT = 10250
-CAPACITY = {
-    "cpu": "4",
-    "ephemeral-storage": "100Gi",
-    "hugepages-1Gi": "0",
-    "hugepages-2Mi": "0",
-    "memory": "8Gi",
-    "pods": "110",
-}
+CAPACITY: Obj = freeze(
+    {
+        "cpu": "4",
+        "ephemeral-storage": "100Gi",
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
+        "memory": "8Gi",
+        "pods": "110",
+    }
+)
 NETWORK_DOWN = (
     "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
     "message:Network plugin returns error: cni plugin not initialized"
@@ -86,10 +88,11 @@ def status(node: Obj, before: Obj, seen: Seen, timestamp: str) -> Obj:
     capacity = get(given, "capacity", default=None) or get(given, "allocatable", default=CAPACITY)
     allocatable = get(given, "allocatable", default=None) or capacity
     digest = hashlib.sha256(name_of(node).encode()).hexdigest()
+    old = get(before, "conditions", default=NOTHING)
     return freeze({  # type: ignore[no-any-return]
         "capacity": capacity,
         "allocatable": allocatable,
-        "conditions": conditions(given, get(before, "conditions", default=NOTHING), seen, timestamp),
+        "conditions": conditions(old, seen, timestamp),
         "addresses": get(given, "addresses", default=None) or [
             {"type": "InternalIP", "address": seen.address},
             {"type": "Hostname", "address": name_of(node)},
@@ -97,8 +100,8 @@ def status(node: Obj, before: Obj, seen: Seen, timestamp: str) -> Obj:
         "daemonEndpoints": {"kubeletEndpoint": {"Port": PORT}},
         "nodeInfo": {
             "machineID": digest[:32],
-            "systemUUID": f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}",
-            "bootID": f"{digest[32:40]}-{digest[40:44]}-4{digest[45:48]}-8{digest[49:52]}-{digest[52:64]}",
+            "systemUUID": _uuid(digest),
+            "bootID": _uuid(digest[32:]),
             "kernelVersion": "6.12.0-kubelab",
             "osImage": "Kubelab Linux 1.0",
             "containerRuntimeVersion": seen.runtime_version,
@@ -111,10 +114,14 @@ def status(node: Obj, before: Obj, seen: Seen, timestamp: str) -> Obj:
     })  # fmt: skip
 
 
-def conditions(
-    given: Obj, before: Iterable[Obj], seen: Seen, timestamp: str
-) -> list[dict[str, Any]]:
-    """The node's conditions, in Kubernetes' order; a time of change is kept where nothing changed."""
+def _uuid(digits: str) -> str:
+    """A UUID made of hexadecimal digits."""
+    d = digits
+    return f"{d[:8]}-{d[8:12]}-4{d[13:16]}-8{d[17:20]}-{d[20:32]}"
+
+
+def conditions(before: Iterable[Obj], seen: Seen, timestamp: str) -> list[dict[str, Any]]:
+    """The node's conditions, in Kubernetes' order; times are kept where nothing changed."""
     old = {item["type"]: item for item in before}
     rows: list[tuple[str, str, str, str]] = []
     for type_, reason, message in PRESSURES:

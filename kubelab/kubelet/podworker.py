@@ -20,11 +20,11 @@ from kubelab.kubelet import actions, admission, status
 from kubelab.kubelet.backoff import duration
 from kubelab.kubelet.ending import Ending
 from kubelab.kubelet.mounting import Mounting
+from kubelab.kubelet.sandboxing import Sandboxing
 from kubelab.kubelet.starting import Starting
 from kubelab.kubelet.statuswriter import StatusWriter
 from kubelab.kubelet.stopping import Stopping
-from kubelab.network.resolvconf import resolv_conf
-from kubelab.runtime.cri import EXITED, Answer, ContainerStatus, Sandbox, SandboxConfig
+from kubelab.runtime.cri import EXITED, Answer, ContainerStatus, Sandbox
 from kubelab.sim.kernel import SECOND, parse_timestamp
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class PodWorker:
         self.started_at = ""
         self.network_told = False
         self.mounting = Mounting(self)
+        self.sandboxing = Sandboxing(self)
         self.starting = Starting(self)
         self.stopping = Stopping(self)
         self.ending = Ending(self)
@@ -134,6 +135,13 @@ class PodWorker:
         }
         sandbox_id = sandbox.id if sandbox is not None else ""
         return actions.State(self.pod, newest, sandbox_id, started, failing, self.skipped)
+
+    def initialized(self) -> bool:
+        """Whether the pod has no init containers, or came past them."""
+        newest = self.newest()
+        if not actions.init_containers(self.pod):
+            return True
+        return any(item["name"] in newest for item in actions.containers(self.pod))
 
     def event(self, type_: str, reason: str, message: str, field_path: str = "") -> None:
         """Records an Event about the pod, or one of its containers."""
@@ -211,7 +219,7 @@ class PodWorker:
     # A pass.
 
     def answered(self, epoch: int, reply: str, answer: Answer, *context: Any) -> None:
-        """The answer to a call of ours; one that comes too late only tells that something changed."""
+        """The answer to a call of ours; a late one only tells that something has changed."""
         if epoch == self.epoch:
             self.method(reply)(answer, *context)
         elif self.ending.begun:
@@ -256,7 +264,7 @@ class PodWorker:
         limit = get(self.pod, "spec", "activeDeadlineSeconds")
         if limit is None:
             return False
-        return self.kubelet.now - parse_timestamp(self.started_at) >= limit * SECOND
+        return bool(self.kubelet.now - parse_timestamp(self.started_at) >= limit * SECOND)
 
     def advance(self) -> None:
         """Does the first thing that is missing; ends the pass if there is none."""
@@ -279,7 +287,7 @@ class PodWorker:
         kubelet.prober.add(self)
         sandbox = self.sandbox
         if sandbox is None or not sandbox.ready:
-            self.make_sandbox(sandbox)
+            self.sandboxing.make(sandbox)
             return
         state = self.state()
         images = {record.name: self.starting.images.get(record.id, "") for record in self.records()}
@@ -291,37 +299,6 @@ class PodWorker:
             self.stopping.restart(action)
         else:
             self.start_container(action.name)
-
-    def make_sandbox(self, before: Sandbox | None) -> None:
-        """A sandbox for a pod that has none, or whose sandbox is gone."""
-        attempt = 0
-        if before is not None:
-            attempt = before.config.attempt + 1
-            message = "Pod sandbox changed, it will be killed and re-created."
-            self.event("Normal", "SandboxChanged", message)
-        spec = self.pod["spec"]
-        formed = resolv_conf(self.pod)
-        for warning in formed.warnings:
-            self.event("Warning", "DNSConfigForming", warning)
-        config = SandboxConfig(
-            namespace_of(self.pod), name_of(self.pod), self.uid, attempt, self.host_network,
-            spec.get("hostname") or name_of(self.pod), formed.conf,
-            freeze(get(self.pod, "metadata", "annotations", default=EMPTY)),
-        )  # fmt: skip
-        self.kubelet.note(pod=self.key, does="makes a sandbox", attempt=attempt)
-        self.kubelet.cri(self, "sandboxed", "run_pod_sandbox", config)
-
-    def sandboxed(self, answer: Answer) -> None:
-        """The sandbox is there, or cannot be made."""
-        if not answer.ok:
-            message = f"Failed to create pod sandbox: {answer.error}"
-            self.event("Warning", "FailedCreatePodSandBox", message)
-            self.retry(RETRY_NS)
-            self.end_pass()
-            return
-        self.kubelet.note(pod=self.key, ip=answer.value.ip)
-        self.report()
-        self.advance()
 
     def start_container(self, name: str) -> None:
         """Starts a container, unless it must wait for its restart back-off."""
@@ -368,6 +345,10 @@ class PodWorker:
     def retry(self, ns: int) -> None:
         """A next pass is due so long from now, at the latest."""
         self.retry_ns = ns if self.retry_ns is None else min(ns, self.retry_ns)
+
+    def tried(self, name: str) -> None:
+        """A container was started: in this pass it is not started again, whatever became of it."""
+        self.skipped[name] = None
 
     def progressed(self) -> None:
         """Something was done that was missing: what follows is no mere repetition."""

@@ -13,11 +13,12 @@ answered within the same event.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kubelab.api.objects import EMPTY, Obj, get
 from kubelab.kubelet import actions, hooks
-from kubelab.network.payloads import HttpRequest, HttpResponse, Outcome
+from kubelab.kubelet.verdicts import Result, judge
+from kubelab.network.payloads import HttpRequest, Outcome
 from kubelab.runtime.cri import RUNNING, Answer, ContainerStatus
 from kubelab.runtime.process import NoAnswer, Refuse
 from kubelab.runtime.programs import GRPC_HEALTH
@@ -31,16 +32,8 @@ LIVENESS, READINESS, STARTUP = "liveness", "readiness", "startup"
 KINDS = (STARTUP, LIVENESS, READINESS)
 AGENT = (("User-Agent", "kube-probe/1.36"), ("Accept", "*/*"))
 LONGEST_OUTPUT = 10 * 1024
-HEADERS_TIMEOUT = "(Client.Timeout exceeded while awaiting headers)"
 
 Key = tuple[str, str, str]
-
-
-class Result(NamedTuple):
-    """One outcome: success, failure, or unknown (which changes nothing)."""
-
-    outcome: str
-    output: str = ""
 
 
 class Probe:
@@ -179,9 +172,7 @@ class Prober:
             and probe.run >= probe.threshold("failure")
         ):
             decided = True
-        probe.timer = self.kubelet.after(
-            wait_ns / SECOND, "probe", *key, background=True if decided else False
-        )
+        probe.timer = self.kubelet.after(wait_ns / SECOND, "probe", *key, background=decided)
 
     def tick(self, key: Key) -> None:
         """It is time to ask, if there is somebody to ask."""
@@ -205,7 +196,14 @@ class Prober:
             return
         if not probe.asking:
             self._ask(key, probe, worker, record)
-        if probe.timer is None and not probe.on_hold:
+        if not probe.asking:
+            self._go_on(key, probe, worker)
+
+    def _go_on(self, key: Key, probe: Probe, worker: PodWorker) -> None:
+        """The next tick, unless there is nothing to ask until a new container comes."""
+        record = worker.newest().get(key[1])
+        running = record is not None and record.state == RUNNING
+        if running and record is not None and probe.timer is None and not probe.on_hold:
             self._next(key, probe, record)
 
     def _ask(self, key: Key, probe: Probe, worker: PodWorker, record: ContainerStatus) -> None:
@@ -306,12 +304,17 @@ class Prober:
 
     def _settle(self, key: Key, probe: Probe, result: Result) -> None:
         """Counts an outcome; a changed result is told to the pod's worker."""
-        probe.asking = False
-        kubelet = self.kubelet
-        uid, name, kind = key
-        worker = kubelet.workers.get(uid)
+        waited, probe.asking = probe.asking, False
+        worker = self.kubelet.workers.get(key[0])
         if worker is None:
             return
+        self._count(key, probe, worker, result)
+        if waited and key in self.probes:
+            self._go_on(key, probe, worker)
+
+    def _count(self, key: Key, probe: Probe, worker: PodWorker, result: Result) -> None:
+        """What one more outcome changes."""
+        kubelet, (_, name, kind) = self.kubelet, key
         kubelet.note(pod=worker.key, container=name, probe=kind, outcome=result.outcome)
         found = actions.find(worker.pod, name)
         path = found[1] if found else ""
@@ -352,43 +355,3 @@ class Prober:
         else:
             worker.report()
             worker.sync()
-
-
-def judge(spec: Obj, pod_ip: str, container: Obj, outcome: Outcome) -> Result:
-    """Whether an outcome is a success, and what Kubernetes says if not."""
-    action = spec.get("httpGet") or spec.get("tcpSocket") or spec.get("grpc") or EMPTY
-    port = hooks.port_of(action.get("port"), container)
-    host = action.get("host") or pod_ip
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    if "httpGet" in spec:
-        scheme = action.get("scheme", "HTTP").lower()
-        path = action.get("path") or "/"
-        url = f"{scheme}://{where}{path if path.startswith('/') else '/' + path}"
-        if outcome.error == "refused":
-            text = f'Get "{url}": dial tcp {where}: connect: connection refused'
-            return Result("failure", text)
-        if not outcome.ok:
-            text = f'Get "{url}": context deadline exceeded {HEADERS_TIMEOUT}'
-            return Result("failure", text)
-        status = outcome.payload.status if isinstance(outcome.payload, HttpResponse) else 0
-        if 200 <= status < 400:
-            return Result("success")
-        if not status:
-            return Result("failure", f'Get "{url}": net/http: HTTP/1.x transport connection broken')
-        return Result("failure", f"HTTP probe failed with statuscode: {status}")
-    if "tcpSocket" in spec:
-        if outcome.ok:
-            return Result("success")
-        if outcome.error == "refused":
-            return Result("failure", f"dial tcp {where}: connect: connection refused")
-        return Result("failure", f"dial tcp {where}: i/o timeout")
-    seconds = int(spec.get("timeoutSeconds") or 1)
-    if outcome.ok and outcome.payload == "SERVING":
-        return Result("success")
-    if outcome.ok:
-        text = f'error: this server does not implement the grpc health protocol: "{where}"'
-        return Result("failure", text)
-    text = (
-        f'timeout: failed to connect service "{where}" within {seconds}s: context deadline exceeded'
-    )
-    return Result("failure", text)

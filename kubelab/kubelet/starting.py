@@ -133,6 +133,7 @@ class Starting:
             worker.failed(self.name, "RunContainerError", answer.error, 1_000_000_000)
             return
         worker.waiting.pop(self.name, None)
+        worker.tried(self.name)
         worker.event("Normal", "Started", "Container started", self.field_path)
         worker.progressed()
         self._drop_old()

@@ -37,19 +37,20 @@ def generate(worker: PodWorker) -> Obj:
             phase = worker.verdict[0]
         elif phase in TERMINAL and not ended:
             phase = held or "Pending"
+    sandbox = worker.sandbox
+    rejected = worker.verdict is not None and sandbox is None
     status: dict[str, Any] = {
         "observedGeneration": get(pod, "metadata", "generation", default=1),
         "phase": phase,
-        "conditions": conditions(worker, phase, regular, initial),
     }
+    if not rejected:
+        status["conditions"] = conditions(worker, phase, regular, initial)
     if worker.verdict is not None and phase in TERMINAL:
         status["reason"], status["message"] = worker.verdict[1], worker.verdict[2]
     elif held in TERMINAL:
         for field in ("reason", "message"):
             if before.get(field):
                 status[field] = before[field]
-    sandbox = worker.sandbox
-    rejected = worker.verdict is not None and sandbox is None
     if not rejected:
         status["hostIP"] = kubelet.address
         status["hostIPs"] = [{"ip": kubelet.address}]
@@ -96,7 +97,7 @@ def phase_of(pod: Obj, regular: list[Row], initial: list[Row], ended: bool) -> s
         return "Pending"
     if any(row.state == "running" for row in regular):
         return "Running"
-    codes = [row.exit_code if row.state == "terminated" else row.last_exit for row in regular]
+    codes = [row.exit_code if row.state == "terminated" else row.last_exit or 0 for row in regular]
     if policy == "Always":
         return "Running"
     if not any(codes):

@@ -1,4 +1,4 @@
-"""One container from running to ended: the Killing event, the preStop hook, SIGTERM, in time SIGKILL.
+"""One container from running to ended: Killing event, preStop hook, SIGTERM, in time SIGKILL.
 
 The hook's time is taken out of the grace period, of which 2 seconds always remain. A hook that
 takes too long is given up; one that fails is told of, and the container stops all the same.

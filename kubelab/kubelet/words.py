@@ -28,14 +28,15 @@ def tell(event: Event) -> str:
         if "error" in detail:
             return f"{who} hears from its runtime that {pod} has failed{said}."
         return f"{who} hears that its runtime has done its work for {pod}{said}."
+    pods = ", ".join(detail.get("pods", ())) or "its pods"
     sentences = {
         "start": "starts and registers its node, because nobody else does",
         "changed": f"is told that a container of {detail.get('pod')} has ended",
-        "relist": f"looks at what its runtime has for {', '.join(detail.get('pods', ())) or 'its pods'}",
+        "relist": f"looks at what its runtime has for {pods}",
         "wake": f"looks at {detail.get('pod')} again because its wait is over",
         "renew_lease": "renews its lease, so that everybody knows that it lives",
         "report_node": "looks at the state of its node",
-        "refetch": f"looks whether the mounted configuration of {detail.get('pod')} has changed",
+        "refetch": f"reads the mounted configuration of {detail.get('pod')} again",
         "hook_over": f"sees that a hook of {detail.get('pod')} is over",
         "probe_timeout": f"has no answer to a probe of {detail.get('container')} in time",
         "answered": "gets the outcome of a request that it sent to a container",

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from kubelab.runtime.shellparser import SyntaxProblem, compile_script
+from kubelab.runtime.shelllexer import SyntaxProblem
+from kubelab.runtime.shellparser import compile_script
 
 if TYPE_CHECKING:
     from kubelab.runtime.shell import Script

@@ -20,7 +20,8 @@ from kubelab.runtime import commands, images, programs
 from kubelab.runtime.container import Container
 from kubelab.runtime.cri import EXITED, RUNNING, Answer, ExecResult
 from kubelab.runtime.process import NoAnswer, Process, Program, Refuse
-from kubelab.runtime.shell import Script, Session, ShellProgram, SyntaxProblem, describe
+from kubelab.runtime.shell import Script, Session, ShellProgram, describe
+from kubelab.runtime.shelllexer import SyntaxProblem
 from kubelab.sim.kernel import Component
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Execution(Component):
                 why = f"stat {word}: no such file or directory"
             return f'{NOT_FOUND}"{word}": {why}: unknown'
         process = Process(
-            self, container.id, container.sandbox, config, config.command + config.args
+            cast(Any, self), container.id, container.sandbox, config, config.command + config.args
         )
         container.program, container.process = program, process
         container.status = container.status._replace(state=RUNNING, started_ns=self.now)

@@ -17,14 +17,8 @@ from kubelab.runtime import commands, control
 from kubelab.runtime.cri import ExecResult
 from kubelab.runtime.files import ReadOnly, normal
 from kubelab.runtime.process import Process, Program
-from kubelab.runtime.shellparser import (
-    Instruction,
-    Part,
-    SyntaxProblem,
-    Word,
-    compile_command,
-    compile_script,
-)
+from kubelab.runtime.shelllexer import Part, SyntaxProblem, Word
+from kubelab.runtime.shellparser import Instruction, compile_command, compile_script
 
 # A script that runs so many instructions without waiting once would never end.
 LIMIT = 20_000

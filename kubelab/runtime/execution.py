@@ -11,7 +11,7 @@ In Kubernetes: containerd's shim, runc, and the Linux kernel's processes and OOM
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kubelab.api import quantity
 from kubelab.network import resolvconf

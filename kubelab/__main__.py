@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -73,15 +72,16 @@ def _serve(arguments: argparse.Namespace) -> int:
         except (ApiError, OSError) as error:
             sys.stderr.write(f"error: {file}: {error}\n")
             return 1
-    stop = threading.Event()
+    ends: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda which, _: ends.append(which))
     server = cluster.serve(
         arguments.port, speed=0 if arguments.paused else speed, kubeconfig=arguments.kubeconfig
     )
     sys.stdout.write(f"Kubernetes API: {server.url}\n")
     sys.stdout.flush()
-    stop.wait()
+    while not ends:
+        signal.pause()
     server.stop()
     return 0
 

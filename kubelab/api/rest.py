@@ -2,6 +2,8 @@
 
 The same two records travel as messages between components, through `Cluster.request` and behind the
 HTTP server, so that there is one handler for all of them.
+
+In Kubernetes: net/http's Request and Response, and k8s.io/client-go/rest for the paths.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 A `Moment` reads the store itself, at a revision; no request is sent and no time passes. Views,
 `c.at` and conditions look through it.
+
+In Kubernetes: nothing like it; `etcdctl get --rev` comes nearest.
 """
 
 from __future__ import annotations

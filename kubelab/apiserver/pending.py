@@ -2,6 +2,8 @@
 
 `Pending` is what the server remembers of a request while etcd has the word; `Write` is what the
 registry has decided to write, with all that must hold for it.
+
+In Kubernetes: the goroutine that serves a request holds this on its stack.
 """
 
 from __future__ import annotations

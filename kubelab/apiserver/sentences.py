@@ -1,4 +1,7 @@
-"""What the API server's events say in plain words."""
+"""What the API server's events say in plain words.
+
+In Kubernetes: the audit log, which is for machines.
+"""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from kubelab.api.objects import (
     with_,
 )
 from kubelab.api.rest import Response
-from kubelab.apiserver import decoding, reading, registry, stored
+from kubelab.apiserver import decoding, deletion, reading, registry, stored
 from kubelab.apiserver.pending import Pending, Write
 from kubelab.sim.kernel import timestamp
 
@@ -176,7 +176,7 @@ def eviction(server: APIServer, pending: Pending) -> Write | Response:
     others = [c for c in get(old, "status", "conditions", default=NOTHING)
               if c["type"] != "DisruptionTarget"]  # fmt: skip
     marked = with_(old, ("status", "conditions"), [*others, condition])
-    outcome = registry.deleted(server, pending, kind, marked, revision, options)
+    outcome = deletion.deleted(server, pending, kind, marked, revision, options)
     answer = freeze({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
                      "code": 201})  # fmt: skip
     if isinstance(outcome, Write):

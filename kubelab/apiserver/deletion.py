@@ -1,0 +1,150 @@
+"""Delete: at once, or marked until grace and finalizers are over.
+
+A deletion is a wish. What has no grace period and no finalizer goes at once; anything else gets a
+deletionTimestamp and stays until whoever must do something first has done it: the kubelet stops a
+pod's containers, a controller removes its finalizer. The last such update deletes the object.
+
+In Kubernetes: k8s.io/apiserver/pkg/registry/rest/delete.go and pkg/registry/generic/registry.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kubelab.api import errors
+from kubelab.api.kinds import Kind
+from kubelab.api.objects import (
+    EMPTY,
+    Obj,
+    freeze,
+    get,
+    labels_of,
+    merged,
+    name_of,
+    uid_of,
+    with_,
+)
+from kubelab.api.rest import Request, Response, url
+from kubelab.apiserver import admission, convert, decoding, reading, registry, stored, strategy
+from kubelab.apiserver.pending import Pending, Write
+from kubelab.sim.kernel import timestamp
+
+if TYPE_CHECKING:
+    from kubelab.apiserver.server import APIServer
+
+
+def delete(server: APIServer, pending: Pending) -> Write | Response:
+    """DELETE of one object: at once, or marked until its grace and finalizers are over."""
+    route = pending.route
+    kind = convert.stored_kind(route.kind)
+    options = _delete_options(pending.request)
+    old, revision = registry.current(server, pending)
+    _delete_preconditions(kind, old, revision, options)
+    admission.admit(server, route, old, pending.request.user)
+    return deleted(server, pending, kind, old, revision, options)
+
+
+def deleted(
+    server: APIServer, pending: Pending, kind: Kind, old: Obj, revision: int, options: Obj
+) -> Write | Response:
+    """What deleting means for an object as it is now."""
+    metadata = old["metadata"]
+    finalizers = _finalizers(kind, old, options)
+    grace = strategy.grace_seconds(kind, old, options.get("gracePeriodSeconds"))
+    key = stored.path(kind, pending.route.namespace, name_of(old))
+    marked = metadata.get("deletionTimestamp")
+    held = bool(finalizers) or (kind.kind == "Namespace" and get(old, "spec", "finalizers"))
+    if not grace and not held:
+        answer = _deleted_status(kind, old) if kind.kind != "Pod" else old
+        gone = Write(name_of(old), key, None, revision, answer, 200, released(kind, old), False)
+        return gone._replace(stamp=True) if kind.kind == "Pod" else gone
+    already = metadata.get("deletionGracePeriodSeconds")
+    if marked and (already is None or grace >= already) and finalizers == _list(metadata):
+        return reading.present(server, pending, 200, old)
+    new = with_(old, ("metadata",), merged(
+        metadata,
+        deletionTimestamp=timestamp(server.now + grace * 1_000_000_000),
+        deletionGracePeriodSeconds=grace,
+        finalizers=finalizers or None,
+        resourceVersion=None,
+        generation=metadata["generation"] + 1 if metadata.get("generation") else None,
+    ))  # fmt: skip
+    if kind.kind == "Namespace":
+        new = with_(new, ("status", "phase"), "Terminating")
+    return Write(name_of(old), key, new, revision, new, 200)
+
+
+def _list(metadata: Obj) -> list[str]:
+    return list(metadata.get("finalizers") or ())
+
+
+def _finalizers(kind: Kind, obj: Obj, options: Obj) -> list[str]:
+    """The object's finalizers, with the one that the wished propagation adds or removes."""
+    finalizers = _list(obj["metadata"])
+    policy = options.get("propagationPolicy")
+    if policy is None and options.get("orphanDependents") is not None:
+        policy = "Orphan" if options["orphanDependents"] else "Background"
+    if policy is None and (kind.group, kind.kind) in strategy.ORPHANING and not finalizers:
+        policy = "Orphan"
+    if policy is None:
+        return finalizers
+    finalizers = [f for f in finalizers if f not in ("orphan", "foregroundDeletion")]
+    added = {"Orphan": "orphan", "Foreground": "foregroundDeletion"}.get(policy)
+    return [*finalizers, added] if added else finalizers
+
+
+def _delete_options(request: Request) -> Obj:
+    body = decoding.tree(request) or EMPTY
+    if not isinstance(body, dict):
+        raise errors.bad_request("the body is no DeleteOptions")
+    options = dict(body)
+    for field in ("propagationPolicy", "gracePeriodSeconds", "orphanDependents"):
+        value = request.query.get(field)
+        if value is not None and field not in options:
+            options[field] = int(value) if field == "gracePeriodSeconds" else value
+    return Obj(options)
+
+
+def _delete_preconditions(kind: Kind, old: Obj, revision: int, options: Obj) -> None:
+    wanted = options.get("preconditions") or EMPTY
+    if wanted.get("uid") and wanted["uid"] != uid_of(old):
+        raise errors.precondition_failed(kind, name_of(old), "UID", wanted["uid"], uid_of(old))
+    if wanted.get("resourceVersion") and wanted["resourceVersion"] != str(revision):
+        raise errors.precondition_failed(
+            kind, name_of(old), "ResourceVersion", wanted["resourceVersion"], str(revision)
+        )
+
+
+def _deleted_status(kind: Kind, obj: Obj) -> Obj:
+    details = {"name": name_of(obj), "kind": kind.plural, "uid": uid_of(obj)}
+    if kind.group:
+        details["group"] = kind.group
+    return freeze({  # type: ignore[no-any-return]
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+        "details": details,
+    })  # fmt: skip
+
+
+def delete_collection(server: APIServer, pending: Pending) -> Response:
+    """DELETE of all objects that the selectors match, one by one."""
+    route, query = pending.route, pending.request.query
+    labels, fields = reading.chosen(route.kind, query)
+    cache = server.caches[route.kind.prefix]
+    doomed = [
+        obj
+        for obj in cache.all(route.namespace)
+        if labels.matches(labels_of(obj)) and fields.matches(obj)
+    ]
+    for obj in doomed:
+        path = url(route.kind, get(obj, "metadata", "namespace", default=""), name_of(obj))
+        request = Request("DELETE", path, query, EMPTY, pending.request.body, pending.request.user)
+        server.send(server.name, "request", server.name, 0, request)
+    return Response(200, EMPTY, reading.as_list(route.kind, doomed, cache.revision))
+
+
+def released(kind: Kind, obj: Obj) -> tuple[tuple[str, Obj | None], ...]:
+    """What goes with a deleted object: a Service's address."""
+    address = get(obj, "spec", "clusterIP", default="") if kind.kind == "Service" else ""
+    if address and address != "None":
+        return ((f"/registry/ipaddresses/{address}", None),)
+    return ()

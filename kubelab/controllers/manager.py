@@ -26,6 +26,7 @@ from kubelab.controllers.nodelifecycle import NodeLifecycleController
 from kubelab.controllers.replicaset import ReplicaSetController
 from kubelab.controllers.replicationcontroller import ReplicationControllerController
 from kubelab.controllers.serviceaccount import RootCAController, ServiceAccountController
+from kubelab.controllers.statefulset import StatefulSetController
 from kubelab.controllers.tainteviction import TaintEvictionController
 from kubelab.controllers.ttlafterfinished import TTLAfterFinishedController
 from kubelab.sim.kernel import Event
@@ -44,6 +45,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ReplicaSetController,
     ReplicationControllerController,
     DaemonSetController,
+    StatefulSetController,
     JobController,
     TTLAfterFinishedController,
     EndpointsController,

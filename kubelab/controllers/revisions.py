@@ -24,6 +24,14 @@ def fnv32a(data: bytes, start: int = 0x811C9DC5) -> int:
     return value
 
 
+def fnv32(data: bytes) -> int:
+    """FNV-1, 32 bits: multiply first."""
+    value = 0x811C9DC5
+    for byte in data:
+        value = ((value * 0x01000193) & 0xFFFFFFFF) ^ byte
+    return value
+
+
 def encode(number: int) -> str:
     """A number in the letters of generated names."""
     return "".join(ALPHABET[ord(digit) % len(ALPHABET)] for digit in str(number))

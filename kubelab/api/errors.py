@@ -1,7 +1,8 @@
 """Every way in which the API refuses: a Status, and the exception that carries it.
 
     ApiError
-      400 bad_request, wrong_name, wrong_namespace       BadRequest
+      400 bad_request, wrong_name, wrong_namespace,
+          undecodable, unrecognized                      BadRequest
       401 unauthorized                                   Unauthorized
       403 forbidden, forbidden_path                      Forbidden
           namespace_terminating                          Forbidden, cause NamespaceTerminating
@@ -114,6 +115,14 @@ def wrong_namespace() -> ApiError:
 def undecodable(kind: str, version: str, wanted: str, why: str) -> ApiError:
     """400: the body is no object of the wanted kind."""
     return bad_request(f'{kind} in version "{version}" cannot be handled as a {wanted}: {why}')
+
+
+def unrecognized(wanted: str, why: str, body: str) -> ApiError:
+    """400: the body does not even say what it is; `body` is its summary."""
+    return bad_request(
+        f"the object provided is unrecognized (must be of type {wanted}): "
+        f"couldn't get version/kind; json parse error: {why} ({body})"
+    )
 
 
 def unauthorized() -> ApiError:

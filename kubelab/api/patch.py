@@ -10,11 +10,10 @@ In Kubernetes: k8s.io/apiserver/pkg/endpoints/handlers/patch.go over evanphx/jso
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
-from kubelab.api import errors
+from kubelab.api import bodies, errors
 from kubelab.api.strategic import strategic_merge_patch as strategic_merge_patch
 from kubelab.api.strategic import three_way as three_way
 from kubelab.sim.tree import Arr, Obj, freeze
@@ -30,28 +29,20 @@ class _Misfit(Exception):
 def decoded(body: Any, wanted: type, *, strategic: bool = False) -> Any:
     """The patch in a body, which is text or JSON already. Raises ApiError 400."""
     lead = "" if strategic else "error decoding patch: "
-    if isinstance(body, (str, bytes)):
+    if isinstance(body, bytes):
+        body = body.decode("utf-8", "replace")
+    if isinstance(body, str):
         try:
-            body = json.loads(body)
-        except ValueError as error:
-            raise errors.bad_request(f"{lead}{_go_syntax(body, error)}") from None
+            body, _ = bodies.read(body)
+        except bodies.BodyError as error:
+            raise errors.bad_request(f"{lead}{error}") from None
     if not isinstance(body, wanted):
         found = "array" if isinstance(body, list) else "object" if isinstance(body, dict) else ""
         found = found or ("string" if isinstance(body, str) else "number")
         into = "[]handlers.jsonPatchOp" if wanted is list else "map[string]interface {}"
-        raise errors.bad_request(
-            f"{lead}json: cannot unmarshal {found} into Go value of type {into}"
-        )
+        said = f"json: cannot unmarshal {found} into Go value of type {into}"
+        raise errors.bad_request(f"{lead}{said}")
     return freeze(body)
-
-
-def _go_syntax(text: str | bytes, error: ValueError) -> str:
-    """What Go's decoder says where Python's stops."""
-    plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    at = getattr(error, "pos", len(plain))
-    if at >= len(plain.rstrip()):
-        return "unexpected end of JSON input"
-    return f"invalid character '{plain[at]}' looking for beginning of value"
 
 
 def merge_patch(value: Any, patch: Any) -> Any:

@@ -234,13 +234,13 @@ class FieldSelector(NamedTuple):
 
 def field_text(obj: Mapping[str, Any], field: str) -> str:
     """The text by which a field is selected; a missing flag is false, all else missing is empty."""
+    if field.startswith("regarding."):
+        field = f"involvedObject.{field[10:]}"
     value: Any = obj
     for step in _ALIASES.get(field, field).split("."):
         value = value.get(step) if isinstance(value, dict) else None
-    if field == "reportingComponent" and not value:
+    if field in ("reportingComponent", "reportingController") and not value:
         value = (obj.get("source") or EMPTY).get("component")
-    if field == "status.podIP" and not value:
-        return ""
     if value is None:
         return _MISSING.get(field, "")
     if isinstance(value, bool):
@@ -252,6 +252,7 @@ def field_text(obj: Mapping[str, Any], field: str) -> str:
 _ALIASES = {
     "status.successful": "status.succeeded",
     "source": "source.component",
+    "reportingController": "reportingComponent",
 }
 _MISSING = {
     "spec.unschedulable": "false",

@@ -27,17 +27,12 @@ from kubelab.views.words import Table, Words, listed, plural
 # Background chatter that no step stops at: heartbeats, Events, and what is only read.
 NOISE = ("/registry/leases/", "/registry/events/", "compact_rev_key", "/registry/masterleases/")
 NOISY_KINDS = ("Lease", "Event")
+# What a controller notes as its act when it finds nothing to do.
+IDLE = "—"
 READS = ("GET", "")
-RUNTIME_CALLS = (
-    "run_pod_sandbox",
-    "pull_image",
-    "create_container",
-    "start_container",
-    "stop_container",
-    "remove_container",
-    "stop_pod_sandbox",
-)
-LOOKUPS = ("resolve", "curl", "connect", "query")
+# What a container runtime and a program in a pod do; the others of their verbs are answers.
+RUNTIME_CALLS = ("run_pod_sandbox", "pull_image", "start_container", "stop_container", "kill")
+PROGRAMS = ("curl", "connect", "resolve")
 
 
 def show(cluster: Any, *, by: str = "decision") -> View:
@@ -46,20 +41,14 @@ def show(cluster: Any, *, by: str = "decision") -> View:
 
 
 def is_stop(event: Event, by: str, options: dict[str, Any]) -> bool:
-    """By decision: what changes an object or a process; by message also who asked for it."""
-    detail, verb, target = event.detail, event.verb, event.target
-    if target == "faults" or (target == "you" and verb == "act"):
-        return verb != "start"
-    if target.startswith("etcd"):
-        return _is_change(event)
-    if verb == "schedule_one":
-        return bool(detail.get("pod"))
-    if verb in RUNTIME_CALLS or verb in LOOKUPS:
+    """By decision: somebody decides or acts; by message also the messages that carry it out."""
+    if is_decision(event):
         return True
-    if target == "controller-manager" and verb == "sync":
-        return by == "message" and bool(detail.get("act"))
     if by != "message":
         return False
+    detail, verb = event.detail, event.verb
+    if event.target.startswith("etcd"):
+        return verb in ("txn", "put", "delete_range") and _is_change(event)
     if verb == "request":
         return detail.get("method") not in READS and detail.get("kind") not in NOISY_KINDS
     if verb == "watched":
@@ -67,14 +56,34 @@ def is_stop(event: Event, by: str, options: dict[str, Any]) -> bool:
             "BOOKMARK",
             None,
         )
-    return target.startswith("kube-proxy") and bool(detail.get("changed"))
+    return verb == "create_container"
+
+
+def is_decision(event: Event) -> bool:
+    """Whether somebody decides or acts in an event, rather than hearing or carrying out."""
+    detail, verb, target = event.detail, event.verb, event.target
+    role = target.partition("/")[0]
+    if role in ("you", "faults"):
+        return verb == "act" or (role == "faults" and verb != "start")
+    if role == "scheduler":
+        return verb == "schedule_one" and bool(detail.get("pod")) and not detail.get("skipped")
+    if role == "controller-manager":
+        # The Endpoints controller repeats for old clients what EndpointSlices say.
+        return detail.get("act", IDLE) != IDLE and detail.get("controller") != "endpoints"
+    if role == "kubelet":
+        return bool(detail.get("status"))
+    if role == "runtime":
+        return verb in RUNTIME_CALLS
+    if role == "kube-proxy":
+        return verb == "sync" and bool(detail.get("changed"))
+    if role == "tools":
+        return verb in PROGRAMS or bool(detail.get("answered_by") or detail.get("error"))
+    return False
 
 
 def _is_change(event: Event) -> bool:
     detail = event.detail
-    if event.verb not in ("txn", "put", "delete_range") or not detail.get("change"):
-        return False
-    return not str(detail.get("key", "")).startswith(NOISE)
+    return bool(detail.get("change")) and not str(detail.get("key", "")).startswith(NOISE)
 
 
 def matters(cluster: Any, by: str, options: dict[str, Any]) -> Callable[[Event], bool]:
@@ -243,15 +252,31 @@ def touched(event: Event) -> str:
 
 
 def _message(event: Event) -> dict[str, Any]:
+    """The arrow of a step: the message itself, or for a decision where it will act."""
     detail = event.detail
     about = detail.get("name") or str(detail.get("key", "")).rpartition("/")[2]
-    verb = str(detail.get("verb") or detail.get("act") or event.verb).replace("_", " ")
+    verb = str(detail.get("verb") or event.verb).replace("_", " ")
+    start, end = event.actor, event.target
+    role = end.partition("/")[0]
+    if event.verb == "schedule_one":
+        start, end, verb = "scheduler", f"node/{detail.get('node')}", "picks"
+        about = detail.get("node") or "no node"
+    elif role == "controller-manager" and detail.get("act"):
+        start, end, verb = "controller-manager", "apiserver-1", str(detail["act"])
+    elif role == "kubelet" and detail.get("status"):
+        start, end, verb = event.target, "apiserver-1", "reports"
+        about = (
+            f"{detail['status'].get('phase', '')} {str(detail.get('pod', '')).rpartition('/')[2]}"
+        )
+    elif role == "runtime":
+        end, about = f"pod/{detail.get('pod')}", detail.get("image") or detail.get("ip") or ""
+    actor = actor_of(event.target if start == event.target else start)
     return {
-        "from": event.actor,
-        "to": event.target,
+        "from": start,
+        "to": end,
         "verb": verb,
         "about": str(about or ""),
-        "actor": actor_of(event.actor),
+        "actor": actor,
         "event": event.id,
         "dashed": event.verb in ("watched", "watch_response"),
     }

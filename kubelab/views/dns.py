@@ -24,7 +24,7 @@ from kubelab.views.view import Kind, View
 from kubelab.views.words import Table, Words, listed, plural
 
 MILESTONES = ("lookup", "answered", "resolved")
-HOPS = 8
+HOPS = 10
 
 
 def show(
@@ -193,7 +193,7 @@ def _so_far(trace: Any, root: Event, focus: int) -> dict[str, Any]:
                 questions += _asked(detail["name"], types, detail["again"])
             if detail.get("result"):
                 out["result"] = detail["result"]
-                out["answers"] = list(detail.get("answers") or ())
+                out["answers"] = [row for question in questions for row in question["answers"]]
         elif event.verb == "resolved":
             break
     if root.detail.get("found"):

@@ -21,7 +21,7 @@ from kubelab.sim.kernel import Event
 from kubelab.views import sieve
 from kubelab.views.cursor import Cursor
 from kubelab.views.facts import find
-from kubelab.views.room import comparison, distance, exact, miss, rooms
+from kubelab.views.room import comparison, distance, exact, fitting, miss, rooms
 from kubelab.views.view import Kind, View
 from kubelab.views.words import Table, Words, listed, plural
 
@@ -213,7 +213,7 @@ def _numbers(pod: Any, place: Any, columns: list[str], decision: dict[str, Any])
     free = {}
     for name in columns:
         if "cpu" in place.get(name, {}):
-            free[name] = comparison(asks, place[name], "Insufficient cpu")
+            free[name] = fitting(asks, place[name])
     near = min((pair for pair in short if pair[1][-5:] == "short"), default=(0.0, ""))
     return {"compared": compared, "near": near[1], "free": free}
 
@@ -251,8 +251,10 @@ def sentence(data: dict[str, Any]) -> str:
         row = next(row for row in data["scale"] if row["plugin"] == name)
         most = max((cell["weighted"] for cell in row["cells"].values()), default=0)
         best = [node for node, cell in row["cells"].items() if cell["weighted"] == most]
+        verb = "gets" if len(best) == 1 else "get"
         return (
-            f"Scheduler asks {name} for points (weight {row['weight']}): {listed(best)} get {most}."
+            f"Scheduler asks {name} for points (weight {row['weight']}): {listed(best)} {verb} "
+            f"{most}."
         )
     return ""
 
@@ -262,7 +264,7 @@ def _verdict(data: dict[str, Any], pod: str, name: str) -> str:
     if bad is None:
         free = data["free"].get(name, "")
         return f"Scheduler keeps {name} because no filter refuses it" + (
-            f"; for cpu, {pod} {free}." if free else "."
+            f"; {pod} {free}." if free else "."
         )
     numbers = data["compared"].get(name)
     reason = ", ".join(bad["cells"][name]["reasons"])

@@ -255,7 +255,7 @@ def _verdict(
         numbers = data["free"].get(name, "") if row["plugin"] == ALWAYS else ""
         body = placed(10, 8, tick)
         if numbers and width > 120:
-            body += text(28, 19, "cpu " + numbers, size=12, fill="muted", width=width - 34)
+            body += text(28, 19, numbers, size=12, fill="muted", width=width - 34)
     else:
         body = path("M10 8L20 18M20 8L10 18", stroke="alarm", width=3)
         reason = ", ".join(reasons)

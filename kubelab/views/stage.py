@@ -130,7 +130,7 @@ class Live:
     def view_command(self, content: dict[str, Any]) -> None:
         """Does what a button or key asks for."""
         view, command = self.view, content.get("command")
-        if command in ("step", "back", "first", "now", "settle", "act"):
+        if command in ("step", "back", "first", "mine", "now", "settle", "act"):
             getattr(view, command)()
         elif command == "run":
             view.run(float(content.get("seconds", 10)))

@@ -128,6 +128,7 @@ function controls(send, toggle) {
   const button = (text, label, act, extra = {}) =>
     make("button", {type: "button", text, "aria-label": label, title: label, onclick: act, ...extra});
   const first = button("|◀ First", "First", () => send({command: "first"}));
+  const mine = button("↶ My last act", "My last act", () => send({command: "mine"}));
   const back = button("◀ Back", "Back", () => send({command: "back"}));
   const step = button("Step ▶", "Step", () => send({command: "step"}), {class: "kl-main"});
   const now = button("Now ▶|", "Now", () => send({command: "now"}));
@@ -141,7 +142,7 @@ function controls(send, toggle) {
   const why = button("Why?", "Why?", () => toggle("why"), {"aria-expanded": "false"});
   const words = button("Table", "Table", () => toggle("table"), {"aria-expanded": "false"});
   const bar = make("div", {class: "kl-bar", role: "toolbar", "aria-label": "Stepping"},
-    first, back, step, now, run, settle, act, by, scrub, why, words);
+    first, mine, back, step, now, run, settle, act, by, scrub, why, words);
   function show(head) {
     by.value = head.by;
     scrub.max = Math.max(head.stops, 1);

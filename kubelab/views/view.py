@@ -86,6 +86,10 @@ class View:
         """Goes to the first event that matters here."""
         return self._move(self._first)
 
+    def mine(self) -> View:
+        """Goes back to the last thing that the user did before the moment shown."""
+        return self._move(self._mine)
+
     def now(self) -> View:
         """Comes back to the present."""
         return self._move(self._now)
@@ -156,9 +160,10 @@ class View:
             self._stand(found, fresh=True)
             return
         self._now()
+        remedy = f"Press {self.kind.action[0]} again" if self.kind.action else "Press Run 10 s"
         self.alert = (
-            "Nothing more happens here by itself: only periodic timers are left. Change something "
-            "in the cluster, or press Run 10 s."
+            "Nothing more happens here by itself: only periodic timers are left. "
+            f"{remedy}, or change something in the cluster."
         )
 
     def _advance(self) -> int | None:
@@ -193,6 +198,13 @@ class View:
             self.alert = "Nothing that matters here has happened yet. Press Step."
         else:
             self._stand(found, fresh=True)
+
+    def _mine(self) -> None:
+        for event in range(min(self.cursor.event, len(self.cluster.trace)), 0, -1):
+            if event != self.cursor.event and is_act(self.cluster.trace[event - 1]):
+                self._jump(event)
+                return
+        self.alert = "You have done nothing before this moment."
 
     def _now(self) -> None:
         self.follow(None)
@@ -346,3 +358,10 @@ def is_settled(cluster: Any) -> bool:
     """Whether only periodic timers are due soon, as `settle` sees it."""
     busy = cluster.world.idle_until()
     return busy is None or busy > cluster.world.now + QUIET_NS
+
+
+def is_act(event: Event) -> bool:
+    """Whether the user begins something in an event."""
+    if event.target == "faults":
+        return event.verb != "start"
+    return event.actor == "you" and (event.verb == "act" or event.target.startswith("tools/"))

@@ -13,7 +13,7 @@ def test_a_pod_waits_in_the_tray_until_it_is_bound() -> None:
     """Before the binding a pod is on no node; after it, it appears on its node."""
     cluster = story(fits=True, cpu="1")
     cluster.settle()
-    view = views.cluster(cluster)
+    view = views.cluster(cluster, by="message")
     assert not view.frame["tray"]
     assert [row["short"] for row in view.frame["nodes"][0]["pods"]] == ["old-1", "web"]
     view.back()

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from kubelab.api.objects import Obj, key_of
 from kubelab.client.client import Client
+from kubelab.client.hearing import heard
 from kubelab.client.informer import Informer
 from kubelab.dns import naming, records, wire
 from kubelab.dns.corefile import DEFAULT, Block, match
@@ -342,16 +343,13 @@ class CoreDNS(Client):
             return f"{who} asks the server outside about {detail['forwarded']}"
         if detail.get("rcode") and detail.get("name"):
             return _tell_answer(who, detail)
-        if detail.get("path"):
-            return f"{who} answers a probe of {detail['path']}."
+        if event.verb == "received":
+            return f"{who} answers a probe of {detail.get('path', 'its port')}."
         if event.verb == "start":
             return f"{who} starts and lists services, endpoints and namespaces."
         if detail.get("ready"):
             return f"{who} is ready because all its caches are filled."
-        if event.verb == "watched" and detail.get("name"):
-            what = f"{detail['kind']} {detail['namespace']}/{detail['name']}"
-            return f"{who} hears that {what} was {detail['type'].lower()}."
-        return f"{who} handles {event.verb} from {event.actor}."
+        return heard(who, event)
 
 
 def _tell_answer(who: str, detail: Obj) -> str:

@@ -245,7 +245,7 @@ VERDICTS = {
 def tell(event: Event) -> str:
     """The sentence of an event that a machine's kernel handled."""
     detail, node = event.detail, event.target.partition("/")[2] or event.target
-    who = f"The network of {node}"
+    who = "The network outside" if node == "internet" else f"The network of {node}"
     if event.verb == "start":
         return f"The kernel of {node} starts with no addresses and no rules."
     if event.verb == "expire":

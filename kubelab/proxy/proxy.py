@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from kubelab.api.objects import Obj, key_of, labels_of, namespace_of
 from kubelab.client.client import Client
+from kubelab.client.hearing import heard
 from kubelab.network.kernel import Kernel
 from kubelab.network.nat import Portal, Rules
 from kubelab.proxy import endpoints, rules
@@ -195,14 +196,7 @@ class KubeProxy(Client):
             return f"{who} starts and lists all services and endpoints."
         if event.verb == "sync":
             return _tell_sync(who, detail)
-        if event.verb == "watched" and detail.get("name"):
-            kind, name = detail["kind"], f"{detail['namespace']}/{detail['name']}"
-            return f"{who} hears that {kind} {name.lstrip('/')} was {detail['type'].lower()}."
-        if event.verb == "response" and "listed" in detail:
-            return f"{who} gets the list of {detail['listed']} objects of kind {detail['kind']}."
-        if event.verb == "response":
-            return f"{who} gets the answer {detail.get('code', '')} from {event.actor}."
-        return f"{who} handles {event.verb} from {event.actor}."
+        return heard(who, event)
 
 
 def replace(kernel: Kernel, part: str, old: RuleSet, new: RuleSet) -> None:
@@ -226,6 +220,8 @@ def _tell_sync(who: str, detail: Obj) -> str:
     if detail.get("skipped"):
         return f"{who} writes no rules because {detail['skipped']}."
     changed = detail.get("changed", {})
+    if detail.get("full") and not detail["services"]:
+        return f"{who} writes its basic rules because it has just started."
     if detail.get("full"):
         return f"{who} writes the rules of all {detail['services']} service ports anew."
     if len(changed) == 1:

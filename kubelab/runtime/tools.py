@@ -267,6 +267,8 @@ class Tools(Component):
             return f"A program in {pod} connects to {detail.get('host')} port {detail.get('port')}."
         if event.verb == "resolve":
             return f"A program in {pod} looks up {detail.get('type')} {detail.get('name')}."
+        if event.verb == "start":
+            return f"The client programs of {event.target.partition('/')[2]} are there."
         program = "curl" if detail.get("program") == "curl" else "The program"
         if event.verb == "resolved":
             if detail.get("error"):

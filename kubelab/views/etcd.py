@@ -224,14 +224,6 @@ def _fields(cluster: Any, current: dict[str, Any]) -> tuple[list[dict[str, str]]
 def _rank(path: str) -> int:
     if path.endswith(("Time", "observedGeneration", "generation", "resourceVersion")):
         return 99
-    if path.endswith(("Time", "observedGeneration", "generation", "resourceVersion")):
-        return 99
-    if path.endswith(("Time", "observedGeneration", "generation", "resourceVersion")):
-        return 99
-    if path.endswith(("Time", "observedGeneration", "generation", "resourceVersion")):
-        return 99
-    if path.endswith(("Time", "observedGeneration", "generation", "resourceVersion")):
-        return 99
     heads = (
         "spec.nodeName",
         "spec.replicas",

@@ -372,34 +372,6 @@ def _message(picture: Picture, message: dict[str, Any], places: Places) -> None:
             "message", 0, 0, body, kind="message", actor=message["actor"], event=message["event"]
         )
         return
-    if length < 90:
-        body = arrow(x1, y1, x2, y2, stroke=message["actor"], width=2.5, dash=dash)
-        body += _label(words, message["actor"], min(max(x2, 140), WIDTH - 140), y2 + 34)
-        picture.add(
-            "message", 0, 0, body, kind="message", actor=message["actor"], event=message["event"]
-        )
-        return
-    if length < 90:
-        body = arrow(x1, y1, x2, y2, stroke=message["actor"], width=2.5, dash=dash)
-        body += _label(words, message["actor"], min(max(x2, 140), WIDTH - 140), y2 + 34)
-        picture.add(
-            "message", 0, 0, body, kind="message", actor=message["actor"], event=message["event"]
-        )
-        return
-    if length < 90:
-        body = arrow(x1, y1, x2, y2, stroke=message["actor"], width=2.5, dash=dash)
-        body += _label(words, message["actor"], min(max(x2, 140), WIDTH - 140), y2 + 34)
-        picture.add(
-            "message", 0, 0, body, kind="message", actor=message["actor"], event=message["event"]
-        )
-        return
-    if length < 90:
-        body = arrow(x1, y1, x2, y2, stroke=message["actor"], width=2.5, dash=dash)
-        body += _label(words, message["actor"], min(max(x2, 140), WIDTH - 140), y2 + 34)
-        picture.add(
-            "message", 0, 0, body, kind="message", actor=message["actor"], event=message["event"]
-        )
-        return
     body = line(ax, ay, bx, by, stroke="paper", width=7)
     body += arrow(ax, ay, bx, by, stroke="ink", width=5, dash=dash)
     body += arrow(ax, ay, bx, by, stroke=message["actor"], width=2.5, dash=dash)

@@ -102,38 +102,6 @@ def fitting(asks: Mapping[str, int], room: Mapping[str, Room]) -> str:
     return f"asks {wish} cpu, {amount_text('cpu', max(room['cpu'].free, 0))} free"
 
 
-def fitting(asks: Mapping[str, int], room: Mapping[str, Room]) -> str:
-    """The numbers behind a node that passes: `asks 500m cpu, 3.4 free`."""
-    if "cpu" not in room:
-        return ""
-    wish = amount_text("cpu", asks.get("cpu", 0))
-    return f"asks {wish} cpu, {amount_text('cpu', max(room['cpu'].free, 0))} free"
-
-
-def fitting(asks: Mapping[str, int], room: Mapping[str, Room]) -> str:
-    """The numbers behind a node that passes: `asks 500m cpu, 3.4 free`."""
-    if "cpu" not in room:
-        return ""
-    wish = amount_text("cpu", asks.get("cpu", 0))
-    return f"asks {wish} cpu, {amount_text('cpu', max(room['cpu'].free, 0))} free"
-
-
-def fitting(asks: Mapping[str, int], room: Mapping[str, Room]) -> str:
-    """The numbers behind a node that passes: `asks 500m cpu, 3.4 free`."""
-    if "cpu" not in room:
-        return ""
-    wish = amount_text("cpu", asks.get("cpu", 0))
-    return f"asks {wish} cpu, {amount_text('cpu', max(room['cpu'].free, 0))} free"
-
-
-def fitting(asks: Mapping[str, int], room: Mapping[str, Room]) -> str:
-    """The numbers behind a node that passes: `asks 500m cpu, 3.4 free`."""
-    if "cpu" not in room:
-        return ""
-    wish = amount_text("cpu", asks.get("cpu", 0))
-    return f"asks {wish} cpu, {amount_text('cpu', max(room['cpu'].free, 0))} free"
-
-
 def miss(asks: Mapping[str, int], room: Mapping[str, Room], reason: str) -> str:
     """The smallest change that would let the pod in, where that is a number: `1 cpu short`."""
     resource = reason.removeprefix("Insufficient ")

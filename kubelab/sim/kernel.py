@@ -18,7 +18,7 @@ shape is that of deterministic simulation testing (FoundationDB, TigerBeetle).
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
 from kubelab.sim.chance import Chance
@@ -188,6 +188,7 @@ class World:
         component = self.components.pop(name, None)
         if component is not None:
             component.stopped = True
+            self._void_timers(name)
 
     def stream(self, name: str) -> Chance:
         """The stream of draws of this name."""
@@ -210,6 +211,15 @@ class World:
             component.stop()
             component.stopped = True
             component.incarnation += 1
+            self._void_timers(name)
+
+    def _void_timers(self, name: str) -> None:
+        """Drops the timers of a process that is gone, so that nobody waits for one of them."""
+        for heap in (self.work, self.periodic):
+            kept = [entry for entry in heap if entry[3] != name or entry[7] is None]
+            if len(kept) < len(heap):
+                heap[:] = kept
+                heapify(heap)
 
     def send(self, sender: str, target: str, verb: str, args: tuple[Any, ...]) -> int:
         """Puts a message under way."""

@@ -68,6 +68,19 @@ def test_timers_of_an_earlier_life_are_void() -> None:
     assert a.seen == []
 
 
+def test_nobody_waits_for_a_void_timer() -> None:
+    """A run ends at its time, also where a timer of an earlier life lay before the next event."""
+    history = pair()
+    world = history.world
+    world.components["a"].after(1, "hit", 0)
+    world.halt("a")
+    world.begin("a")
+    world.components["b"].after(5, "hit", 0)
+    history.run(3)
+    assert "hit" not in [event.verb for event in world.trace]
+    assert world.now - world.epoch == 3 * SECOND
+
+
 def test_settle_waits_for_work_and_not_for_periodic_timers() -> None:
     """Periodic timers alone are a settled world; work that follows from them is waited for."""
     history = pair()

@@ -206,17 +206,42 @@ def test_printed_rules_parse(port: ServicePort, ends: list[Endpoint]) -> None:
         ), line
 
 
-@pytest.mark.skipif(
+needs_iptables = pytest.mark.skipif(
     shutil.which("iptables-restore") is None, reason="apt-get install iptables (needs root)"
 )
-def test_iptables_restore_accepts_our_rules() -> None:
+
+
+def real(command: str, rules: str) -> str:
+    """A command of the real iptables in a network namespace of its own; skips where we may not."""
+    program = ["unshare", "--net", "sh", "-c", command]
+    done = subprocess.run(program, input=rules, text=True, capture_output=True, check=False)
+    if any(word in done.stderr for word in ("ermission", "not permitted", "not supported")):
+        pytest.skip(f"the machine does not let us: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@needs_iptables
+@pytest.mark.parametrize("affinity_seconds", [0, 10800])
+def test_iptables_restore_accepts_our_rules(affinity_seconds: int) -> None:
     """The real program reads what we print."""
     end = Endpoint("10.244.1.2", 8080, local=True)
-    port = ServicePort("default/web", "TCP", "10.97.3.4", 80, 30080, affinity_seconds=10800)
-    program = ["iptables-restore", "--test"]
-    done = subprocess.run(
-        program, input=saved(port, end), text=True, capture_output=True, check=False
-    )
-    if "ermission" in done.stderr or "not supported" in done.stderr:
-        pytest.skip(f"the machine's kernel does not let us: {done.stderr.strip()}")
-    assert done.returncode == 0, done.stderr
+    port = ServicePort("default/web", "TCP", "10.97.3.4", 80, 30080)
+    real("iptables-restore --test", saved(port._replace(affinity_seconds=affinity_seconds), end))
+
+
+@needs_iptables
+@pytest.mark.parametrize("local", [False, True])
+def test_iptables_save_prints_the_same(local: bool) -> None:
+    """The real kernel, given our rules, prints them as we do, digit by digit."""
+    ends = [Endpoint(f"10.244.1.{n}", 8080, local=n == 2) for n in (2, 3, 4)]
+    port = ServicePort("default/web", "TCP", "10.97.3.4", 80, 30080, external_local=local)
+    ours = saved(port, *ends)
+    theirs = real("iptables-restore && iptables-save", ours)
+    for text in (ours, theirs):
+        assert "-A KUBE-SVC-" in text
+    rules = [
+        sorted(line for line in text.splitlines() if line.startswith("-A"))
+        for text in (ours, theirs)
+    ]
+    assert rules[0] == rules[1]

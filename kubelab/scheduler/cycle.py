@@ -65,6 +65,8 @@ class Outcome(NamedTuple):
     refused_by: tuple[str, ...] = ()
     scores: tuple[Scores, ...] = ()
     totals: tuple[int, ...] = ()
+    # How many nodes the search has passed; none where the nominated node was taken.
+    searched: int = 0
 
     def statuses(self) -> dict[str, Status]:
         """The verdicts of the nodes that were refused."""
@@ -118,7 +120,7 @@ def evaluate(cycle: Cycle, start: int, percentage: int, nominated: str = "") -> 
     refused_by = narrowed_by + tuple(status.plugin for _, status in verdicts if status is not None)
     outcome = Outcome(
         tuple(verdicts), tuple(feasible), total, absent=absent,
-        refused_by=tuple(dict.fromkeys(refused_by)),
+        refused_by=tuple(dict.fromkeys(refused_by)), searched=len(verdicts),
     )  # fmt: skip
     if len(feasible) < 2:
         return outcome

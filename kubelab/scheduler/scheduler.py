@@ -192,7 +192,7 @@ class Scheduler(Client):
         nominated = self.nominator.node_of.get(pod.key, "")
         try:
             outcome = evaluate(cycle, self.next_start, percentage, nominated)
-            self.next_start = (self.next_start + len(outcome.verdicts)) % len(cycle.nodes)
+            self.next_start = (self.next_start + outcome.searched) % len(cycle.nodes)
             if outcome.feasible:
                 self._place(queued, cycle, outcome)
             else:

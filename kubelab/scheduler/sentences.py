@@ -12,6 +12,7 @@ from typing import Any
 
 from kubelab.api.objects import get
 from kubelab.scheduler.decision import NODES_KEPT, Decision
+from kubelab.scheduler.miss import closest_miss
 from kubelab.sim.kernel import Event
 
 SHOWN_OF_MANY = 5
@@ -36,7 +37,12 @@ def detail_of(decision: Decision) -> dict[str, Any]:
             by_plugin[status.plugin] = by_plugin.get(status.plugin, 0) + 1
         detail["refused"] = by_plugin
         detail["rejected"] = {
-            name: {"plugin": status.plugin, "reasons": status.reasons, **status.detail}
+            name: {
+                "plugin": status.plugin,
+                "reasons": status.reasons,
+                "miss": closest_miss(status),
+                **status.detail,
+            }
             for name, status in failures[:shown]
         }
     if decision.totals:

@@ -83,7 +83,13 @@ class NodeAffinity(Plugin):
         enforced = self.enforced
         if enforced is not None and not any_term(enforced, node.labels, node.name):
             return unresolvable(REASON_ENFORCED)
-        return None if matches(cycle.pod, node) else unresolvable(REASON)
+        if matches(cycle.pod, node):
+            return None
+        for key, value in cycle.pod.node_selector:
+            if node.labels.get(key) != value:
+                has = node.labels.get(key)
+                return unresolvable(REASON, detail=Obj(key=key, wants=value, has=has))
+        return unresolvable(REASON)
 
     def local_filter(self, cycle: Cycle) -> Hashable:
         return (cycle.pod.node_selector, cycle.pod.node_terms)

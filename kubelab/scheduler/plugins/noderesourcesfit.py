@@ -15,7 +15,7 @@ most_allocated.go, requested_to_capacity_ratio.go).
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from kubelab.api.objects import EMPTY, Obj, get
 from kubelab.scheduler import wakeups
@@ -71,6 +71,9 @@ class NodeResourcesFit(Plugin):
 
     # Filter.
 
+    def pre_filter(self, cycle: Cycle) -> None:
+        """Nothing to prepare: what the pod asks for stands in its record."""
+
     def filter(self, cycle: Cycle, node: NodeInfo) -> Status | None:
         pod = cycle.pod
         full = len(node.pods) + 1 > node.max_pods
@@ -121,6 +124,9 @@ class NodeResourcesFit(Plugin):
         return is_extended(resource) and (resource in self.ignored or group in self.ignored_groups)
 
     # Score.
+
+    def pre_score(self, cycle: Cycle, nodes: Sequence[NodeInfo]) -> None:
+        """Nothing to prepare."""
 
     def score(self, cycle: Cycle, node: NodeInfo) -> int:
         added = cycle.pod.scored

@@ -168,7 +168,7 @@ class PodTopologySpread(Plugin):
             if count + itself - lowest > constraint.max_skew:
                 numbers = Obj(
                     key=constraint.topology_key, value=value, count=count, lowest=lowest,
-                    maxSkew=constraint.max_skew,
+                    maxSkew=constraint.max_skew, itself=int(itself),
                 )  # fmt: skip
                 return unschedulable(REASON, detail=numbers)
         return None

@@ -47,6 +47,9 @@ class TaintToleration(Plugin):
     def local_filter(self, cycle: Cycle) -> Hashable:
         return cycle.pod.tolerations
 
+    def pre_score(self, cycle: Cycle, nodes: Sequence[NodeInfo]) -> None:
+        """Nothing to prepare: the tolerations stand in the pod's record."""
+
     def score(self, cycle: Cycle, node: NodeInfo) -> int:
         if not node.taints:
             return 0

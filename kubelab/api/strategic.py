@@ -13,6 +13,7 @@ In Kubernetes: k8s.io/apimachinery/pkg/util/strategicpatch.
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Any
 
 from kubelab.api import errors
@@ -45,22 +46,28 @@ def _merge_map(original: Any, patch: Any, schema: Schema) -> Obj:
     if RETAIN in patch:
         kept = patch[RETAIN]
         out = {key: item for key, item in out.items() if key in kept}
-    orders = {key[len(ORDER) :]: patch[key] for key in patch if key.startswith(ORDER)}
+    orders = {}
     for key, value in patch.items():
-        if key in (DIRECTIVE, RETAIN) or key.startswith(ORDER):
-            continue
-        if key.startswith(DELETE_FROM):
+        kind = type(value)
+        if kind is str or kind is int or kind is bool:
+            if key != DIRECTIVE:
+                out[key] = value
+        elif value is None:
+            out.pop(key, None)
+        elif key[:1] != "$":
+            out[key] = _merge_field(out.get(key), value, openapi.field(schema, key))
+        elif key.startswith(ORDER):
+            orders[key[len(ORDER) :]] = value
+        elif key.startswith(DELETE_FROM):
             field = key[len(DELETE_FROM) :]
             if isinstance(out.get(field), list):
                 out[field] = Arr([item for item in out[field] if item not in value])
-        elif value is None:
-            out.pop(key, None)
-        else:
-            out[key] = _merge_field(out.get(key), value, openapi.field(schema, key))
     for field, order in orders.items():
         if isinstance(out.get(field), list):
             key = openapi.merge_key(openapi.field(schema, field))
             out[field] = _in_order(list(out[field]), order, original.get(field) or (), key)
+    if out == original and type(original) is Obj:
+        return original
     return Obj(out)
 
 
@@ -87,20 +94,30 @@ def _bare(value: Any) -> Any:
     """A part of a patch as it is stored where nothing was: without nulls and directives."""
     if isinstance(value, dict):
         return _bare_map(value)
-    if isinstance(value, list):
-        plain = [item for item in value if not (isinstance(item, dict) and DIRECTIVE in item)]
-        return Arr([_bare(item) for item in plain])
-    return value
+    if not isinstance(value, list):
+        return value
+    plain = [item for item in value if not (isinstance(item, dict) and DIRECTIVE in item)]
+    out = [_bare(item) for item in plain]
+    if len(out) == len(value) and all(map(is_, out, value)):
+        return value
+    return Arr(out)
 
 
 def _bare_map(value: dict[str, Any]) -> Obj:
-    return Obj({
+    out = {
         key: _bare(item)
         for key, item in value.items()
         if item is not None
         and key not in (DIRECTIVE, RETAIN)
         and not key.startswith((ORDER, DELETE_FROM))
-    })  # fmt: skip
+    }
+    if (
+        type(value) is Obj
+        and len(out) == len(value)
+        and all(map(is_, out.values(), value.values()))
+    ):
+        return value
+    return Obj(out)
 
 
 def _merge_list(held: list[Any], patch: list[Any], schema: Schema) -> Any:
@@ -154,6 +171,8 @@ def _in_order(merged: list[Any], wanted: Any, before: Any, key: str) -> Arr:
         return item.get(key) if key and isinstance(item, dict) else item
 
     wanted_names = [name(item) for item in wanted]
+    if [name(item) for item in merged] == wanted_names:
+        return _shared(merged, before)
     before_names = [name(item) for item in before]
     patched = [item for item in merged if name(item) in wanted_names]
     patched.sort(key=lambda item: wanted_names.index(name(item)))
@@ -164,7 +183,14 @@ def _in_order(merged: list[Any], wanted: Any, before: Any, key: str) -> Arr:
         known = left in before_names and right in before_names
         first = known and before_names.index(left) < before_names.index(right)
         out.append(others.pop(0) if first else patched.pop(0))
-    return Arr([*out, *patched, *others])
+    return _shared([*out, *patched, *others], before)
+
+
+def _shared(items: list[Any], before: Any) -> Arr:
+    """The list as it was before, where it has the very same items."""
+    if type(before) is Arr and len(items) == len(before) and all(map(is_, items, before)):
+        return before
+    return Arr(items)
 
 
 def go_text(value: Any) -> str:

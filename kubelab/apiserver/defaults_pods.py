@@ -53,7 +53,17 @@ SOURCES: dict[str, Obj] = {
 
 def pod(obj: Obj) -> Obj:
     """A Pod."""
-    return within(obj, "spec", _pod_spec_of_pod)  # type: ignore[no-any-return]
+    obj = within(obj, "spec", _pod_spec_of_pod)
+    return within(obj, "status", _status)  # type: ignore[no-any-return]
+
+
+def _status(status: Any) -> Any:
+    """A condition says when it was last looked at, even if it never was."""
+    return each(status, "conditions", _condition)
+
+
+def _condition(condition: Any) -> Any:
+    return condition if "lastProbeTime" in condition else put(condition, "lastProbeTime", None)
 
 
 def _pod_spec_of_pod(spec: Any) -> Any:

@@ -132,3 +132,14 @@ def test_apply_leaves_what_others_set():
     change = patch.three_way(original, workload({"a": "2"}, {}), current, DEPLOYMENT)
     after = patch.strategic_merge_patch(current, change, DEPLOYMENT)
     assert after == workload({"a": "2", "injected": "9"}, {"other": "2"})
+
+
+def test_a_strategic_patch_that_changes_nothing_shares_everything():
+    """What is as the patch wants it comes back as the very same object."""
+    before = workload({"a": "1", "b": "2"}, {"x": "1"})
+    change = freeze({"spec": {"template": {"spec": {"containers": [{"name": "a", "image": "1"}]}}}})
+    assert patch.strategic_merge_patch(before, change, DEPLOYMENT) is before
+    after = patch.strategic_merge_patch(
+        before, freeze({"metadata": {"labels": {"x": "2"}}}), DEPLOYMENT
+    )
+    assert after["spec"] is before["spec"]

@@ -93,3 +93,10 @@ def test_parts_that_need_nothing_are_shared():
     first = whole["spec"]["containers"][0]
     longer = freeze({"spec": {"containers": [first, {"name": "b", "image": "y"}]}})
     assert defaults.apply_defaults(kind, longer)["spec"]["containers"][0] is first
+
+
+def test_a_condition_of_a_pod_has_both_times():
+    """A patch drops the null of a time that never was; what is stored has it again."""
+    pod = freeze({"status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+    filled = defaults.apply_defaults(kinds.named("v1/Pod"), pod)["status"]["conditions"][0]
+    assert filled == {"type": "Ready", "status": "True", "lastProbeTime": None}

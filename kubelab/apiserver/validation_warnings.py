@@ -62,8 +62,10 @@ def _pod(spec: Any, field: str) -> Iterator[str]:
 def _ports(ports: Any, field: str) -> Iterator[str]:
     seen: dict[tuple[Any, ...], int] = {}
     for at, port in enumerate(ports):
-        held = (port.get("containerPort"), port.get("protocol") or "TCP")
-        held = (*held, port.get("hostPort") or 0, port.get("hostIP") or "")
+        held = (
+            port.get("containerPort"), port.get("protocol") or "TCP",
+            port.get("hostPort") or 0, port.get("hostIP") or "",
+        )  # fmt: skip
         if held in seen:
             yield f"{field}[{at}]: duplicate port definition with {field}[{seen[held]}]"
         seen.setdefault(held, at)

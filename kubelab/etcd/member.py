@@ -302,7 +302,8 @@ class Member(Component):
         """Sends responses to those who watch."""
         woken: dict[str, int] = {}
         for client, call_id, response in answers:
-            woken[client] = woken.get(client, 0) + 1
+            if response.events:
+                woken[client] = woken.get(client, 0) + 1
             self.send(client, "watch_response", call_id, response)
         if woken:
             self.note(woken=woken)
@@ -359,8 +360,10 @@ class Member(Component):
             self.send(target, verb, *args)
         elif verb == "watch_response":
             # What came after the lost response must not seem to follow what came before it.
-            self.note(watches=self.watchers.disconnect(target))
-            self.send(target, verb, args[0], BROKEN)
+            ended = self.watchers.drop(target, args[0])
+            self.note(watches=ended)
+            if ended or args[1] == BROKEN:
+                self.send(target, verb, args[0], BROKEN)
 
     @staticmethod
     def tell(event: Event) -> str:

@@ -13,25 +13,38 @@ from kubelab.sim.tree import Obj
 
 def tell(event: Event) -> str:
     """The sentence about an event that a member handled."""
+    if event.actor == "you/etcd":
+        event = event._replace(actor="you")
     detail = event.detail
     if "error" in detail:
         words = str(detail["error"]).removeprefix("etcdserver: ")
-        return f"etcd refuses {event.actor}'s {event.verb.replace('_', ' ')}: {words}."
+        return f"etcd refuses {_whose(event.actor)} {event.verb.replace('_', ' ')}: {words}."
     words_for = WORDS.get(event.verb)
     if words_for is None:
         return f"etcd hears {event.verb.replace('_', ' ')} from {event.actor}."
     return words_for(event, detail)
 
 
+def _whose(actor: str) -> str:
+    return "your" if actor == "you" else f"{actor}'s"
+
+
+def _asks(actor: str) -> str:
+    return "you ask" if actor == "you" else f"{actor} asks"
+
+
+def _woken(detail: Obj) -> str:
+    """Who was woken, in words, or nothing."""
+    names = ["you" if name == "you/etcd" else name for name in detail.get("woken", ())]
+    return " and ".join(names)
+
+
 def _waking(detail: Obj) -> str:
-    woken = detail.get("woken")
-    if not woken:
+    names = _woken(detail)
+    if not names:
         return ""
-    return (
-        f" and wakes {' and '.join(woken)}, who watch it"
-        if len(woken) > 1
-        else (f" and wakes {next(iter(woken))}, which watches it")
-    )
+    many = names == "you" or " and " in names
+    return f" and wakes {names}, {'who watch' if many else 'which watches'} it"
 
 
 def _many(count: int, what: str) -> str:
@@ -66,7 +79,7 @@ def _txn(event: Event, detail: Obj) -> str:
             found, expected = detail.get("found"), detail.get("expected")
             now = f"is at revision {found}" if found else "does not exist"
             than = f"not {expected}" if expected else "and it should not exist"
-            return f"etcd refuses {event.actor}'s write because {key} {now}, {than}."
+            return f"etcd refuses {_whose(event.actor)} write because {key} {now}, {than}."
         return f"etcd takes the other branch because this does not hold: {detail.get('compare')}."
     if "change" not in detail:
         return f"etcd only reads for {event.actor} at revision {detail.get('revision')}."
@@ -88,8 +101,8 @@ def _watch(event: Event, detail: Obj) -> str:
 
 
 def _catch_up(event: Event, detail: Obj) -> str:
-    woken = " and ".join(detail.get("woken", ())) or "nobody"
-    return f"etcd sends history to watches that are behind: {woken}."
+    woken = _woken(detail) or "nobody"
+    return f"etcd sends history to those whose watches are behind: {woken}."
 
 
 def _expire(event: Event, detail: Obj) -> str:
@@ -113,6 +126,8 @@ def _watches(detail: Obj) -> str:
 
 def _lost(event: Event, detail: Obj) -> str:
     client = detail.get("client")
+    if not detail.get("watches"):
+        return f"etcd cannot reach {client}."
     return f"etcd cannot reach {client}, so {_watches(detail)}."
 
 
@@ -127,13 +142,13 @@ WORDS: dict[str, Callable[[Event, Obj], str]] = {
     "start": _start,
     "undelivered": _lost,
     "compact": lambda e, d: (
-        f"etcd forgets all history before revision {d.get('compacted')} because {e.actor} asks."
+        f"etcd forgets all history before revision {d.get('compacted')} because {_asks(e.actor)}."
     ),
     "lease_grant": lambda e, d: f"etcd grants {e.actor} a lease of {d.get('ttl')} seconds.",
     "lease_keep_alive": lambda e, d: (
-        f"etcd renews {e.actor}'s lease for {d.get('ttl')} seconds."
+        f"etcd renews {_whose(e.actor)} lease for {d.get('ttl')} seconds."
         if d.get("ttl")
-        else f"etcd cannot renew {e.actor}'s lease because it is gone."
+        else f"etcd cannot renew {_whose(e.actor)} lease because it is gone."
     ),
     "lease_revoke": lambda e, d: (
         f"{_written(d)} because its lease was revoked{_waking(d)}."
@@ -145,8 +160,8 @@ WORDS: dict[str, Callable[[Event, Obj], str]] = {
     "status": lambda e, d: f"etcd tells {e.actor} how it is.",
     "member_list": lambda e, d: f"etcd tells {e.actor} who its members are.",
     "snapshot": lambda e, d: f"etcd gives {e.actor} a copy of the whole store.",
-    "watch_cancel": lambda e, d: f"etcd ends a watch because {e.actor} asks.",
+    "watch_cancel": lambda e, d: f"etcd ends a watch because {_asks(e.actor)}.",
     "watch_progress": lambda e, d: f"etcd tells {e.actor} how far its watches are.",
     "notify_progress": lambda e, d: "etcd tells a quiet watch how far it is.",
-    "disconnect": lambda e, d: f"etcd sees that {e.actor} has gone, so {_watches(d)}.",
+    "disconnect": lambda e, d: f"etcd loses its connection to {e.actor}, so {_watches(d)}.",
 }

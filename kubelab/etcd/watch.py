@@ -136,6 +136,14 @@ class Watchers:
             del self.next_id[number]
         return len(keys)
 
+    def drop(self, client: str, call_id: int) -> int:
+        """A watch whose responses are lost ends; whether it was there, as 0 or 1."""
+        for key, watch in self.watches.items():
+            if (watch.client, watch.call_id) == (client, call_id):
+                self._remove(key)
+                return 1
+        return 0
+
     def _stream(self, client: str, stream: int) -> int:
         number = self.streams.get((client, stream))
         if number is None:

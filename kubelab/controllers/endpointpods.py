@@ -80,22 +80,29 @@ def trigger_time(old: Obj | None, new: Obj | None) -> str:
 
 
 class PodMatcher:
-    """The selectors of all Services, by namespace, and the pods that each selects now."""
+    """The selectors of all Services, by namespace, and the pods that each selects now.
+
+    `rows` keeps what a controller has made of each pod for each Service, until one of them changes:
+    so a Service with a thousand pods costs little when one of them does.
+    """
 
     def __init__(self, pods: Informer) -> None:
         self.pods = pods
         self.pods.index("namespace", by_namespace)
         self.selectors: dict[str, dict[str, LabelSelector]] = {}
         self.members: dict[str, dict[str, None]] = {}
+        self.rows: dict[str, dict[str, tuple[Any, Obj]]] = {}
 
     def service(self, service: Obj, present: bool) -> None:
         """A Service has come, changed or gone."""
         key = key_of(service)
+        self.rows[key] = {}
         selectors = self.selectors.setdefault(namespace_of(service), {})
         selector = equal(service["spec"].get("selector"))
         if not present or selector.empty:
             selectors.pop(key, None)
             self.members.pop(key, None)
+            del self.rows[key]
         elif selectors.get(key) != selector:
             selectors[key] = selector
             self.members[key] = {
@@ -122,10 +129,12 @@ class PodMatcher:
             elif was:
                 self.members[key].pop(key_of(pod), None)
             if was != now or (now and before != after):
+                self.rows[key].pop(key_of(pod), None)
                 keys.append(key)
         return keys
 
-    def of(self, key: str) -> list[Obj]:
-        """The pods that are endpoints of a Service, ready or not."""
-        found = (self.pods.get(name) for name in self.members.get(key, ()))
+    def fresh(self, key: str) -> list[Obj]:
+        """The pods of a Service for which there is no row."""
+        rows = self.rows.get(key, {})
+        found = (self.pods.get(name) for name in self.members.get(key, ()) if name not in rows)
         return [pod for pod in found if pod is not None]

@@ -124,39 +124,47 @@ class EndpointsController(Controller):
 
     def _subsets(self, service: Obj) -> Any:
         """The addresses by ports; an address that is ready stands in `addresses`."""
+        key = key_of(service)
+        rows = self.matcher.rows[key]
+        for pod in self.matcher.fresh(key):
+            rows[key_of(pod)] = self._row(service, pod)
         groups: dict[Any, tuple[list[Obj], list[Obj]]] = {}
-        publish = service["spec"].get("publishNotReadyAddresses")
-        for pod in self.matcher.of(key_of(service)):
-            if is_terminating(pod) and not publish:
-                continue
-            address: dict[str, Any] = {
-                "ip": pod["status"]["podIP"],
-                "nodeName": get(pod, "spec", "nodeName"),
-                "targetRef": {
-                    "kind": "Pod", "namespace": namespace_of(pod), "name": name_of(pod),
-                    "uid": uid_of(pod),
-                },
-            }  # fmt: skip
-            hostname = get(pod, "spec", "hostname")
-            if hostname and get(pod, "spec", "subdomain") == name_of(service):
-                address["hostname"] = hostname
-            ports = pod_ports(service, pod)
-            if not ports and not is_headless(service):
-                continue
-            ready, waiting = groups.setdefault(ports, ([], []))
-            (ready if publish or is_ready(pod) else waiting).append(freeze(address))
+        for (ports, shown, ready), address in rows.values():
+            if shown:
+                groups.setdefault(ports, ([], []))[0 if ready else 1].append(address)
         subsets = []
         for ports in sorted(groups):
             subset: dict[str, Any] = {}
-            for name, rows in zip(("addresses", "notReadyAddresses"), groups[ports], strict=True):
-                if rows:
-                    subset[name] = sorted(
-                        rows, key=lambda row: (row["ip"], row["targetRef"]["uid"])
-                    )
+            for name, found in zip(("addresses", "notReadyAddresses"), groups[ports], strict=True):
+                if found:
+                    subset[name] = sorted(found, key=_by_address)
             if ports:
                 subset["ports"] = [_port(dict(port)) for port in ports]
             subsets.append(subset)
         return freeze(subsets)
+
+    @staticmethod
+    def _row(service: Obj, pod: Obj) -> tuple[Any, Obj]:
+        """A pod's ports, whether it is shown and as ready, and its address."""
+        address: dict[str, Any] = {
+            "ip": pod["status"]["podIP"],
+            "nodeName": get(pod, "spec", "nodeName"),
+            "targetRef": {
+                "kind": "Pod", "namespace": namespace_of(pod), "name": name_of(pod),
+                "uid": uid_of(pod),
+            },
+        }  # fmt: skip
+        hostname = get(pod, "spec", "hostname")
+        if hostname and get(pod, "spec", "subdomain") == name_of(service):
+            address["hostname"] = hostname
+        ports = pod_ports(service, pod)
+        publish = bool(service["spec"].get("publishNotReadyAddresses"))
+        shown = (publish or not is_terminating(pod)) and bool(ports or is_headless(service))
+        return (ports, shown, publish or is_ready(pod)), freeze(address)
+
+
+def _by_address(row: Obj) -> tuple[str, str]:
+    return row["ip"], row["targetRef"]["uid"]
 
 
 def _port(port: dict[str, Any]) -> dict[str, Any]:

@@ -139,10 +139,13 @@ class EndpointSliceController(Controller):
 
     def _wished(self, service: Obj) -> dict[Ports, dict[str, Obj]]:
         """The endpoints that there are to be, by ports and then by pod."""
+        key = key_of(service)
+        rows = self.matcher.rows[key]
+        for pod in self.matcher.fresh(key):
+            rows[key_of(pod)] = (pod_ports(service, pod), self._endpoint(service, pod))
         groups: dict[Ports, dict[str, Obj]] = {}
-        for pod in self.matcher.of(key_of(service)):
-            ports = pod_ports(service, pod)
-            groups.setdefault(ports, {})[uid_of(pod)] = self._endpoint(service, pod)
+        for ports, row in rows.values():
+            groups.setdefault(ports, {})[row["targetRef"]["uid"]] = row
         return groups
 
     def _carry_out(self, service: Obj, plan: Plan, moment: str, slices: list[Obj]) -> list[str]:

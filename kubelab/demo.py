@@ -7,9 +7,10 @@ did; what else happened on the way (heartbeats, other watchers) is only counted.
 
 from __future__ import annotations
 
-from typing import Any, TextIO
+from typing import TextIO
 
 from kubelab.cluster import Cluster
+from kubelab.network.payloads import Hop
 from kubelab.sim.kernel import Event
 from kubelab.sim.links import role_of
 
@@ -118,5 +119,9 @@ def tell(out: TextIO, *, seed: int = 0) -> int:
     return 0 if exchange.status == 200 else 1
 
 
-def _hop(hop: Any) -> str:
-    return str(hop)
+def _hop(hop: Hop) -> str:
+    """One hop as a line: where, which rule or step, and how the packet's ends changed."""
+    chance = f" (chance {hop.probability:.2f})" if hop.probability else ""
+    change = f"{hop.before} becomes {hop.after}" if hop.before != hop.after else hop.after
+    rule = hop.target or hop.rule
+    return f"{hop.node:<8} {hop.chain:<26} {rule:<30} {change}{chance}"

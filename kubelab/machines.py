@@ -18,6 +18,7 @@ from kubelab.dns import upstream
 from kubelab.dns.resolver import Resolver
 from kubelab.dns.server import CoreDNS
 from kubelab.kubelet.kubelet import Kubelet
+from kubelab.network import controlplane
 from kubelab.network.fabric import Fabric
 from kubelab.network.kernel import Kernel
 from kubelab.proxy.proxy import KubeProxy
@@ -62,6 +63,7 @@ def _node(name: str) -> Obj:
 def add_network(world: World) -> None:
     """The network between the machines, and the machine outside the cluster."""
     world.add(Fabric())
+    controlplane.add(world, {CONTROL_PLANE: "apiserver-1"})
     upstream.add(world)
 
 

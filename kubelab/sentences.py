@@ -28,6 +28,9 @@ ROLES = {
     "coredns": "kubelab.dns.server:CoreDNS",
     "resolver": "kubelab.dns.resolver:Resolver",
     "tools": "kubelab.runtime.tools:Tools",
+    "network": "kubelab.network.fabric:Fabric",
+    "internet": "kubelab.dns.upstream:Internet",
+    "door": "kubelab.network.controlplane:Door",
 }
 
 
@@ -46,4 +49,8 @@ def sentence(event: Event) -> str:
     """The sentence about an event."""
     if event.detail.get("refused") and event.actor != event.target:
         return f"{event.target} does not answer {event.actor}: it is stopped."
-    return _class_of(role_of(event.target)).tell(event)
+    try:
+        return _class_of(role_of(event.target)).tell(event)
+    except (KeyError, IndexError, TypeError):
+        # An old event has lost its detail: what is left is who and what.
+        return f"{event.target} handles {event.verb} from {event.actor}."

@@ -75,13 +75,13 @@ class WatchCache:
         self.by_value: dict[str, dict[str, dict[str, None]]] = {}
         self.everybody: dict[str, None] = {}
         self.waiting: list[int] = []
+        # Filled, and its watch is open.
         self.filled = False
 
     def fill(self, objects: dict[str, Obj], revision: int) -> None:
         """The first contents."""
         self.objects = objects
         self.revision = self.oldest = revision
-        self.filled = True
 
     def apply(self, key: str, obj: Obj | None, revision: int) -> Change | None:
         """Takes over one change from the store; None if it was known already."""

@@ -20,7 +20,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from kubelab.api import errors
+from kubelab.api import errors, kinds
 from kubelab.api.objects import EMPTY, Obj, key_of
 from kubelab.api.rest import Request, Response
 from kubelab.apiserver import (
@@ -60,15 +60,18 @@ class APIServer(Component):
         self.last_token = 0
         self.event_lease = (0, 0, 0)
         self.compaction = (0, 0)
-        for prefix in admission.NEEDED:
-            self.open_cache(prefix)
+        for kind in kinds.ALL:
+            if kind.stored:
+                self.open_cache(kind.prefix)
         for obj in bootstrap.objects(self.address):
             self.send(self.name, "request", self.name, 0, bootstrap.creation(obj))
         self.after(COMPACTION_SECONDS, "compact", background=True)
         self.after(BOOKMARK_SECONDS, "bookmark", background=True)
 
     def stop(self) -> None:
-        """The connections of all clients break."""
+        """The connections of all clients, and ours to etcd, break."""
+        for member in self.members:
+            self.send(member, "disconnect", self.name)
         for pending in self.pending.values():
             self.send(pending.client, "closed", pending.call_id)
         for cache in self.caches.values():
@@ -165,6 +168,8 @@ class APIServer(Component):
 
     def answered(self, call_id: int, result: Any) -> None:
         """etcd's answer to one of our calls."""
+        if call_id not in self.calls:
+            return
         then, token, method, _ = self.calls.pop(call_id)
         self.note(method=method)
         getattr(self, then)(result, token)
@@ -294,13 +299,14 @@ class APIServer(Component):
         self.last_call += 1
         self.watches[self.last_call] = prefix
         self.send(self.members[self.member], "watch", self.name, self.last_call, watch)
-        waiting, cache.waiting = cache.waiting, []
-        for waiter in waiting:
-            self.retry(waiter)
 
     def watch_response(self, call_id: int, response: Any) -> None:
         """Changes from etcd: into the cache, and on to the watchers whom they concern."""
+        if call_id not in self.watches:
+            return
         cache = self.caches[self.watches[call_id]]
+        if response.created:
+            self._opened(cache)
         self.note(cache=cache.prefix)
         told = 0
         for event in response.events:
@@ -315,6 +321,13 @@ class APIServer(Component):
                     told += 1
                     self.tell_watcher(watcher, *news)
         self.note(told=told)
+
+    def _opened(self, cache: WatchCache) -> None:
+        """The watch that keeps a cache is open: from here on the cache may be used."""
+        cache.filled = True
+        waiting, cache.waiting = cache.waiting, []
+        for waiter in waiting:
+            self.retry(waiter)
 
     def tell_watcher(self, watcher: Watcher, type_: str, obj: Any) -> None:
         """Sends one event to one watcher, in the version and form that it asked for."""

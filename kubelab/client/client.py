@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 from kubelab.api import kinds
 from kubelab.api.objects import EMPTY, Obj, freeze, name_of, namespace_of
 from kubelab.api.rest import MERGE_PATCH, SHARED, STRATEGIC_PATCH, Request, Response, url
+from kubelab.client import sentences
 from kubelab.client.informer import Informer
-from kubelab.sim.kernel import Component
+from kubelab.sim.kernel import Component, Event
 
 
 class Call(NamedTuple):
@@ -209,6 +210,10 @@ class Client(Component):
             self.method(call.context[1])()
         elif call is not None:
             self._failed(call_id, "refused")
+
+    @staticmethod
+    def tell(event: Event) -> str:
+        return sentences.tell(event)
 
     def reconnect(self, informer: str) -> None:
         """The pause after a broken watch is over."""

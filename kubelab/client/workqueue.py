@@ -25,9 +25,10 @@ class WorkQueue:
     def __init__(self, process: Process, controller: str) -> None:
         self.process = process
         self.controller = controller
-        self.waiting: dict[str, None] = {}
+        # Keys in the queue, each with the event that put it there.
+        self.waiting: dict[str, int | None] = {}
         self.open: dict[str, int] = {}
-        self.dirty: dict[str, None] = {}
+        self.dirty: dict[str, int | None] = {}
         self.failed: dict[str, None] = {}
         self.failures: dict[str, int] = {}
         self.later: dict[str, tuple[int, int]] = {}
@@ -38,10 +39,11 @@ class WorkQueue:
 
     def add(self, key: str) -> None:
         """Puts a key in, unless it is in already."""
+        cause = self.process.world.current
         if key in self.open:
-            self.dirty[key] = None
+            self.dirty[key] = cause
         elif key not in self.waiting:
-            self.waiting[key] = None
+            self.waiting[key] = cause
             if self.opened:
                 self.process.after(0, "sync", self.controller, key)
 
@@ -75,8 +77,10 @@ class WorkQueue:
         """The controller's caches may be filled: if so, work begins."""
         if not self.opened and self.process.controllers[self.controller].ready():
             self.opened = True
-            for key in list(self.waiting):
+            for key, cause in list(self.waiting.items()):
+                before = self.process.because(cause)
                 self.process.after(0, "sync", self.controller, key)
+                self.process.because(before)
 
     def hold(self, key: str) -> None:
         """One more reason to keep the key open."""
@@ -91,10 +95,12 @@ class WorkQueue:
         if self.open[key]:
             return
         del self.open[key]
-        again = self.dirty.pop(key, self) is None
+        again, cause = key in self.dirty, self.dirty.pop(key, None)
         if self.failed.pop(key, self) is None:
             self.add_rate_limited(key)
         elif again:
+            before = self.process.because(cause)
             self.add(key)
+            self.process.because(before)
         else:
             self.forget(key)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from kubelab.api.objects import Obj, key_of
 from kubelab.client.client import Client
-from kubelab.client.hearing import heard
+from kubelab.client.sentences import heard
 from kubelab.client.informer import Informer
 from kubelab.dns import naming, records, wire
 from kubelab.dns.corefile import DEFAULT, Block, match

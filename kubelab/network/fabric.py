@@ -65,4 +65,6 @@ class Fabric(Component):
         if event.verb == "announce":
             behind = f" and the pods of {detail['network']}" if detail.get("network") else ""
             return f"The network learns that {detail['machine']} has {detail['address']}{behind}."
+        if event.verb == "start":
+            return "The network between the machines is there."
         return f"The network handles {event.verb} from {event.actor}."

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from kubelab.api.objects import Obj, key_of, labels_of, namespace_of
 from kubelab.client.client import Client
-from kubelab.client.hearing import heard
+from kubelab.client.sentences import heard
 from kubelab.network.kernel import Kernel
 from kubelab.network.nat import Portal, Rules
 from kubelab.proxy import endpoints, rules

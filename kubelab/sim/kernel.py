@@ -119,6 +119,15 @@ class Component:
         if timer is not None:
             self.world.cancelled[timer] = None
 
+    def because(self, event_id: int | None) -> int | None:
+        """What we send from here on has that event as its cause; returns the cause until now.
+
+        For work that is taken up later than it became due: of many causes that wait in a queue, the
+        one of the piece at hand.
+        """
+        before, self.world.current = self.world.current, event_id or self.world.current
+        return before
+
     def note(self, **detail: Any) -> None:
         """Adds to the detail of the event being handled: what explains the decision."""
         self.world.detail.update(detail)
@@ -310,7 +319,7 @@ class World:
             # A timer of a process that is gone.
         self.now = time
         self.background = heap is self.periodic
-        self.current = len(self.trace) + 1
+        number = self.current = len(self.trace) + 1
         self.detail = {}
         if alive:
             getattr(component, verb)(*args)
@@ -321,7 +330,7 @@ class World:
             lost = (target, verb, args, "refused")
             self.push(back, sender, sender, "undelivered", lost, epoch)
         detail = freeze(self.detail) if self.detail else EMPTY
-        event = Event(self.current, time, sender, verb, target, detail, cause)
+        event = Event(number, time, sender, verb, target, detail, cause)
         self.current, self.background, self.handled = None, False, seq
         self.trace.append(event)
         self._forget()

@@ -52,14 +52,14 @@ class Binder:
         """Reserve and Permit, in the same event as the choice; then PreBind begins."""
         binding = self.under_way[pod.key] = Binding(queued, pod, node.name)
         for point, method in (("reserve", "reserve"), ("permit", "permit")):
-            for plugin, _ in cycle.profile.points[point]:
+            for plugin, _ in cycle.profile.at(point):
                 status = getattr(plugin, method)(cycle, node)
                 if isinstance(status, Status):
                     self._rejected(binding, status._replace(plugin=plugin.name))
                     return
         writes: list[Write] = []
         waits_for: list[str] = []
-        for plugin, _ in cycle.profile.points["preBind"]:
+        for plugin, _ in cycle.profile.at("preBind"):
             pre_bind: Any = plugin
             needed = pre_bind.pre_bind(cycle, node)
             if needed:
@@ -130,7 +130,7 @@ class Binder:
         scheduler, pod = self.scheduler, binding.pod
         scheduler.cancel(binding.timer)
         binding.timer, binding.waits_for = None, ()
-        bind: Any = scheduler.profiles[pod.scheduler_name].points["bind"][0][0]
+        bind: Any = scheduler.profiles[pod.scheduler_name].at("bind")[0][0]
         body = bind.bind(pod, binding.node)
         path = url(kinds.named("v1/Pod"), pod.namespace, pod.name, "binding")
         scheduler.request("POST", path, body=body, reply="binder.bound", context=(pod.key,))
@@ -148,7 +148,7 @@ class Binder:
         scheduler.note(bound=key, node=binding.node)
         text = f"Successfully assigned {key} to {binding.node}"
         scheduler.record(binding.pod, "Normal", "Scheduled", text, "Binding")
-        for plugin, _ in scheduler.profiles[binding.pod.scheduler_name].points["postBind"]:
+        for plugin, _ in scheduler.profiles[binding.pod.scheduler_name].at("postBind"):
             post_bind: Any = plugin
             post_bind.post_bind(binding.pod, binding.node)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import Any
 
 from kubelab.api.objects import EMPTY, Obj, freeze
 from kubelab.scheduler import arguments
@@ -29,13 +29,16 @@ FIELDS = (
 Entries = list[tuple[str, int]]
 
 
-class ProfileSettings(NamedTuple):
+class ProfileSettings:
     """One profile, resolved: plugins by point with their weights, and arguments."""
 
-    name: str
-    points: dict[str, Entries]
-    args: Obj
-    percentage: int | None
+    def __init__(
+        self, name: str, points: dict[str, Entries], args: Obj, percentage: int | None
+    ) -> None:
+        self.name = name
+        self.points = points
+        self.args = args
+        self.percentage = percentage
 
 
 class Settings:
@@ -43,7 +46,7 @@ class Settings:
 
     def __init__(
         self,
-        resolved: tuple[ProfileSettings, ...],
+        resolved: list[ProfileSettings],
         percentage: int = 0,
         initial_seconds: int = 1,
         max_seconds: int = 10,
@@ -112,7 +115,7 @@ def load(
         if resolved and one.points["queueSort"] != resolved[0].points["queueSort"]:
             raise ValueError(f"{where}.plugins.queueSort: all profiles must have the same one")
         resolved.append(one)
-    return Settings(tuple(resolved), percentage, initial, longest, registry)
+    return Settings(resolved, percentage, initial, longest, registry)
 
 
 def _check_head(given: Obj) -> None:

@@ -115,7 +115,7 @@ def evaluate(cycle: Cycle, start: int, percentage: int, nominated: str = "") -> 
         nodes = [node for node in found if node is not None]
         plugins = " ".join(sorted(narrowed_by))
         absent = unresolvable(f"node(s) didn't satisfy plugin(s) [{plugins}]")
-    wanted = enough(len(nodes), percentage) if cycle.profile.points["score"] else 1
+    wanted = enough(len(nodes), percentage) if cycle.profile.at("score") else 1
     verdicts, feasible = search(cycle, nodes, blocks, start, wanted)
     refused_by = narrowed_by + tuple(status.plugin for _, status in verdicts if status is not None)
     outcome = Outcome(
@@ -134,7 +134,7 @@ def run_pre_filter(cycle: Cycle) -> tuple[list[str] | None, Status | None, tuple
     narrowed_by: list[str] = []
     skipped: dict[str, None] = {}
     refusal: Status | None = None
-    for plugin, _ in cycle.profile.points["preFilter"]:
+    for plugin, _ in cycle.profile.at("preFilter"):
         result = ask(plugin, "pre_filter", cycle)
         if result is None:
             continue
@@ -158,7 +158,7 @@ def run_pre_filter(cycle: Cycle) -> tuple[list[str] | None, Status | None, tuple
                 text = f"node(s) didn't satisfy plugin {listed}"
             return names, unresolvable(text), tuple(narrowed_by)
     cycle.filters = [
-        plugin for plugin, _ in cycle.profile.points["filter"] if plugin.name not in skipped
+        plugin for plugin, _ in cycle.profile.at("filter") if plugin.name not in skipped
     ]
     return names, refusal, tuple(narrowed_by)
 
@@ -267,7 +267,7 @@ def move(cycle: Cycle, node: NodeInfo, pod: Any, sign: int) -> NodeInfo:
 def prioritize(cycle: Cycle, nodes: list[NodeInfo]) -> tuple[tuple[Scores, ...], tuple[int, ...]]:
     """The scores of all plugins and the weighted sums."""
     skipped: dict[str, None] = {}
-    for plugin, _ in cycle.profile.points["preScore"]:
+    for plugin, _ in cycle.profile.at("preScore"):
         status = ask(plugin, "pre_score", cycle, nodes)
         if status is not None:
             if status.code != "Skip":
@@ -275,7 +275,7 @@ def prioritize(cycle: Cycle, nodes: list[NodeInfo]) -> tuple[tuple[Scores, ...],
             skipped[plugin.name] = None
     columns: list[Scores] = []
     totals = [0] * len(nodes)
-    for plugin, weight in cycle.profile.points["score"]:
+    for plugin, weight in cycle.profile.at("score"):
         if plugin.name in skipped:
             continue
         raw = raw_scores(cycle, plugin, nodes)

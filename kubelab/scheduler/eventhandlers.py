@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kubelab.api.objects import Obj, get, key_of, name_of
+from kubelab.api.objects import Obj, get, key_of, name_of, uid_of
 from kubelab.client.informer import Informer, by_namespace
 from kubelab.scheduler import wakeups
 from kubelab.scheduler.podinfo import PodInfo, parse_pod
@@ -105,6 +105,10 @@ class EventHandlers:
             if old is not None:
                 self._gone(key_of(old))
             return
+        if old is not None and uid_of(old) != uid_of(new):
+            # Another pod of the same name; that the first one went was missed.
+            self._gone(key_of(old))
+            old = None
         if get(new, "spec", "nodeName"):
             self._placed(old, new)
         else:

@@ -62,8 +62,6 @@ DEFAULT_PLUGINS: tuple[tuple[type[Plugin], int], ...] = (
 
 REGISTRY: dict[str, type[Plugin]] = {kind.name: kind for kind, _ in DEFAULT_PLUGINS}
 
-Points = dict[str, list[tuple[Plugin, int]]]
-
 
 class Profile:
     """Plugins by extension point, each with its weight (which counts at Score only)."""
@@ -80,14 +78,16 @@ class Profile:
         self.percentage = percentage
         self.plugins: dict[str, Plugin] = {}
         self.listeners: dict[tuple[str, str], tuple[str, ...]] = {}
-        self.points: Points = {point: [] for point in POINTS}
-        for point, entries in points.items():
-            for plugin_name, weight in entries:
-                plugin = self.plugins.get(plugin_name)
-                if plugin is None:
-                    plugin = registry[plugin_name]((args or {}).get(plugin_name, EMPTY))
-                    self.plugins[plugin_name] = plugin
-                self.points[point].append((plugin, weight))
+        self.points = {point: list(points.get(point, ())) for point in POINTS}
+        for entries in points.values():
+            for plugin_name, _ in entries:
+                if plugin_name not in self.plugins:
+                    own = (args or {}).get(plugin_name, EMPTY)
+                    self.plugins[plugin_name] = registry[plugin_name](own)
+
+    def at(self, point: str) -> list[tuple[Plugin, int]]:
+        """The plugins at a point, in order, with their weights."""
+        return [(self.plugins[name], weight) for name, weight in self.points[point]]
 
     def hinting(self, event: tuple[str, str]) -> tuple[str, ...]:
         """The plugins that want to hear of an event (resource, action).

@@ -85,7 +85,7 @@ class SchedulingQueue:
         self.backoff: list[tuple[Any, int, str]] = []
         self.last_number = 0
         first = next(iter(profiles.values()))
-        self.sorter: Any = first.points["queueSort"][0][0]
+        self.sorter: Any = first.at("queueSort")[0][0]
 
     # In and out.
 
@@ -237,7 +237,7 @@ class SchedulingQueue:
     def _gated(self, queued: Queued) -> bool:
         """Asks PreEnqueue; a gated pod waits among the unschedulable ones."""
         queued.gate = ""
-        for plugin, _ in self.profiles[queued.pod.scheduler_name].points["preEnqueue"]:
+        for plugin, _ in self.profiles[queued.pod.scheduler_name].at("preEnqueue"):
             gate: Any = plugin
             if gate.pre_enqueue(self.handle, queued.pod) is not None:
                 queued.gate = plugin.name

@@ -224,9 +224,9 @@ class Scheduler(Client):
     def _refused(self, queued: Queued, cycle: Cycle, outcome: Outcome) -> None:
         """No node is left: PostFilter plugins may still make room."""
         # Without a plugin that could make room a nomination has lost its reason.
-        nomination = Nomination(None if cycle.profile.points["postFilter"] else "")
+        nomination = Nomination(None if cycle.profile.at("postFilter") else "")
         reasons: list[str] = []
-        for plugin, _ in cycle.profile.points["postFilter"]:
+        for plugin, _ in cycle.profile.at("postFilter"):
             post_filter: Any = plugin
             result = post_filter.post_filter(cycle, outcome)
             if isinstance(result, Nomination):

@@ -195,6 +195,8 @@ class PodWorker:
     def _gates(pod: Obj) -> Any:
         """The conditions that readiness gates look at."""
         gates = [gate["conditionType"] for gate in get(pod, "spec", "readinessGates", default=())]
+        if not gates:
+            return ()
         rows = get(pod, "status", "conditions", default=())
         return [(row["type"], row["status"]) for row in rows if row["type"] in gates]
 

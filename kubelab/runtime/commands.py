@@ -68,7 +68,7 @@ def _subshell(script: Script, argv: tuple[str, ...]) -> Any:
     """`sh -c` within a script: its instructions are put in its place."""
     inner = inline_script(argv)
     try:
-        script.splice(compile_script(inner.text if inner else ""))
+        script.splice(compile_script(inner.text if inner else ""), shell=True)
     except SyntaxProblem as problem:
         script.error(f"sh: {problem}")
         return 2

@@ -64,7 +64,7 @@ def exit_(script: Script, args: list[str]) -> int:
             code = 2
         else:
             code = int(args[0]) & 255
-    script.finish(code)
+    script.leave(code)
     return code
 
 

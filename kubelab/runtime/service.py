@@ -70,6 +70,7 @@ class Runtime(Execution, Component):
         self.sandboxes: dict[str, Sandbox] = {}
         self.containers: dict[str, Container] = {}
         self.by_pod: dict[str, list[str]] = {}
+        self.sandboxes_by_pod: dict[str, list[str]] = {}
 
     def start(self) -> None:
         for name in self.processes():
@@ -93,12 +94,24 @@ class Runtime(Execution, Component):
 
     def sandboxes_of(self, pod_uid: str) -> list[Sandbox]:
         """The sandboxes of a pod, the oldest first."""
-        return [box for box in self.sandboxes.values() if box.config.uid == pod_uid]
+        return [self.sandboxes[id_] for id_ in self.sandboxes_by_pod.get(pod_uid, ())]
 
     def logs(self, container_id: str) -> list[tuple[int, str]]:
         """The log of a container: lines with their times."""
         container = self.containers.get(container_id)
         return list(container.process.lines) if container and container.process else []
+
+    def find(
+        self, namespace: str, pod: str, container: str, *, previous: bool = False
+    ) -> ContainerStatus | None:
+        """The newest container of a pod by name, or the one before it."""
+        found = [
+            held.status
+            for held in self.containers.values()
+            if held.pod == f"{namespace}/{pod}" and held.config.name == container
+        ]
+        place = 2 if previous else 1
+        return found[-place] if len(found) >= place else None
 
     @property
     def kernel(self) -> Kernel:
@@ -145,6 +158,7 @@ class Runtime(Execution, Component):
             return
         sandbox = Sandbox(sandbox_id, config, True, address, self.now)
         self.sandboxes[sandbox_id] = sandbox
+        self.sandboxes_by_pod.setdefault(config.uid, []).append(sandbox_id)
         self.note(ip=address, sandbox=sandbox_id[:12])
         self.answer(caller, call_id, Answer(True, sandbox), SANDBOX_SECONDS)
 
@@ -167,6 +181,10 @@ class Runtime(Execution, Component):
         if sandbox is not None:
             self.note(pod=f"{sandbox.config.namespace}/{sandbox.config.name}")
             self.kernel.detach(sandbox_id)
+            uid = sandbox.config.uid
+            self.sandboxes_by_pod[uid].remove(sandbox_id)
+            if not self.sandboxes_by_pod[uid]:
+                del self.sandboxes_by_pod[uid]
             for container_id in list(self.by_pod.get(sandbox.config.uid, ())):
                 if self.containers[container_id].sandbox.id == sandbox_id:
                     self._forget(self.containers[container_id])

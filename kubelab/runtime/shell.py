@@ -46,6 +46,8 @@ class Script:
         self.passes: dict[int, int] = {}
         self.endless = False
         self.captures: list[str] = []
+        # Where to go on when a shell within the script is over, the innermost last.
+        self.shells: list[int] = []
         self.stdin = ""
         self.traps: dict[str, tuple[Instruction, ...]] = {}
         self.redirects: list[tuple[str, str]] = []
@@ -84,11 +86,22 @@ class Script:
         self.splice(code)
         self.run()
 
-    def splice(self, code: tuple[Instruction, ...]) -> None:
-        """These instructions run next, then those that were due."""
+    def splice(self, code: tuple[Instruction, ...], *, shell: bool = False) -> None:
+        """These instructions run next, then those that were due; `exit` ends only an own shell."""
         end = len(self.code)
-        self.code = (*self.code, ("end",), *_moved(code, end + 1), ("jump", self.at))
+        back = ("leave",) if shell else ("jump", self.at)
+        self.code = (*self.code, ("end",), *_moved(code, end + 1), back)
+        if shell:
+            self.shells.append(self.at)
         self.at = end + 1
+
+    def leave(self, status: int) -> None:
+        """`exit`: the innermost shell is over, or the script."""
+        if self.shells:
+            self.at = self.shells.pop()
+            self.status = status
+        else:
+            self.finish(status)
 
     def finish(self, status: int) -> None:
         """The script is over."""
@@ -179,6 +192,10 @@ class Script:
                 self.status = 1
         self.redirects = []
 
+    def do_leave(self) -> None:
+        """The end of a shell within the script."""
+        self.leave(self.status)
+
     def do_end(self) -> None:
         """The script's end, when more instructions were put behind it."""
         self.finish(self.status)
@@ -220,7 +237,7 @@ class Script:
     def do_errexit(self) -> None:
         """With `set -e` a failure ends the script."""
         if self.errexit and self.status:
-            self.finish(self.status)
+            self.leave(self.status)
 
     def do_loop(self, key: int, endless: bool) -> None:
         """One more pass of a loop."""

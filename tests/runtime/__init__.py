@@ -1,0 +1,1 @@
+"""Tests of the container runtime, the fake images and their shell."""

@@ -1,0 +1,109 @@
+"""The small shell: what scripts print, how they end, and what they wait for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubelab.runtime.shelllexer import SyntaxProblem
+from kubelab.runtime.shellparser import compile_script
+from kubelab.sim.fork import copy
+from tests.runtime.machine import Machine
+
+
+def output(script: str, **env: str) -> tuple[list[str], int]:
+    """The log and the exit code of a script, given an hour."""
+    machine = Machine()
+    container = machine.start("busybox", command=("sh", "-c", script), env=tuple(env.items()))
+    machine.run(3600)
+    status = machine.status(container)
+    return machine.log(container), status.exit_code if status.state == "exited" else -1
+
+
+@pytest.mark.parametrize(
+    ("script", "lines", "code"),
+    [
+        ("echo one; echo two", ["one", "two"], 0),
+        ("echo one && false && echo two || echo three", ["one", "three"], 0),
+        ("false || exit 7; echo no", [], 7),
+        ("exit 3", [], 3),
+        ("foo", ["sh: foo: not found"], 127),
+        ("echo 'a  b' \"c $X\" $X", ["a  b c 1 2 1 2"], 0),
+        ("echo ${Y:-none} $((2+3*4))", ["none 14"], 0),
+        ("for i in 1 2 3; do echo $i; done", ["1", "2", "3"], 0),
+        ("for i in $(seq 1 5); do if [ $i -eq 3 ]; then break; fi; echo $i; done", ["1", "2"], 0),
+        ("if false; then echo a; elif true; then echo b; else echo c; fi", ["b"], 0),
+        ("i=0; while [ $i -lt 3 ]; do i=$((i+1)); done; echo $i", ["3"], 0),
+        ("! true || echo not", ["not"], 0),
+        ("echo hi > /tmp/f; echo there >> /tmp/f; cat /tmp/f", ["hi", "there"], 0),
+        ("touch /tmp/a; test -f /tmp/a && echo yes; rm /tmp/a; [ -f /tmp/a ]", ["yes"], 1),
+        ("cat /missing", ["cat: can't open '/missing': No such file or directory"], 1),
+        ("cat /missing 2>/dev/null || echo none", ["none"], 0),
+        ("V=$(echo deep | grep ee); echo got $V", ["got deep"], 0),
+        ("set -e; if false; then echo a; fi; false || true; false; echo no", [], 1),
+        ("printenv X; hostname", ["1 2", "web"], 0),
+        ("sh -c 'echo inner; exit 4'; echo $?", ["inner", "4"], 0),
+        ("sleep 1; echo after; sleep 1; exit 5", ["after"], 5),
+        ("until [ -f /go ]; do echo wait; touch /go; sleep 1; done; echo went", ["wait", "went"], 0),
+        ("echo a # comment\n\necho b", ["a", "b"], 0),
+        ("if true; then", ['sh: syntax error: unexpected end of file (expecting "fi")'], 2),
+        ("sleep x", ["sleep: invalid number 'x'"], 1),
+    ],
+)  # fmt: skip
+def test_scripts(script: str, lines: list[str], code: int) -> None:
+    """A script prints these lines and ends with this code."""
+    assert output(script, X="1 2") == (lines, code)
+
+
+def test_an_endless_loop_without_a_pause_ends() -> None:
+    """A script that never waits is stopped, and the world goes on."""
+    lines, code = output("while true; do :; done")
+    assert (lines, code) == (["sh: the script runs on and on without a pause"], 137)
+
+
+def test_a_loop_that_waits_is_periodic() -> None:
+    """A `while true` with a sleep is nothing that anybody should wait for."""
+    machine = Machine()
+    machine.start("busybox", command=("sh", "-c", "while true; do sleep 5; done"))
+    machine.run(60)
+    assert machine.world.idle_until() is None
+    assert machine.world.next_time() is not None
+
+
+def test_a_trap_interrupts_and_the_script_goes_on() -> None:
+    """A trap runs its commands at the signal; without an exit the script goes on behind."""
+    machine = Machine()
+    script = "trap 'echo caught' TERM; sleep 100; echo on; sleep 5; exit 6"
+    container = machine.start("busybox", command=("sh", "-c", script))
+    machine.run(10)
+    machine.runtime.signal(container, "SIGTERM")
+    machine.run(10)
+    assert machine.log(container) == ["caught", "on"]
+    assert machine.status(container).exit_code == 6
+
+
+def test_a_copy_in_mid_script_goes_on_by_itself() -> None:
+    """A world copied while a script sleeps goes on identically; neither changes the other."""
+    machine = Machine()
+    script = "for i in 1 2 3; do echo $i; sleep 10; done"
+    container = machine.start("busybox", command=("sh", "-c", script))
+    machine.run(5)
+    twin = machine.fork(copy(machine.world))
+    twin.run(60)
+    assert machine.log(container) == ["1"]
+    machine.run(60)
+    assert machine.log(container) == twin.log(container) == ["1", "2", "3"]
+    assert machine.status(container) == twin.status(container)
+
+
+@given(st.text(alphabet="abc ;&|$(){}'\"\\`#\n=<>!12 iftodne", max_size=40))
+def test_any_text_compiles_or_is_refused(text: str) -> None:
+    """The compiler either makes a script or says what is wrong; it never fails otherwise."""
+    try:
+        code = compile_script(text)
+    except SyntaxProblem as problem:
+        assert str(problem).startswith("syntax error")
+    else:
+        jumps = [step[1] for step in code if step[0] in ("jump", "fail", "ok", "next")]
+        assert all(0 <= place <= len(code) for place in jumps)

@@ -12,19 +12,13 @@ In Kubernetes: etcd itself, go.etcd.io/etcd/server/v3/etcdserver (`server.go`, `
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any, NamedTuple
+from typing import Any
 
 from kubelab.etcd import checks, explain, records, sentences, snapshot
-from kubelab.etcd.errors import TOO_LARGE
+from kubelab.etcd.entries import Entry, refused
+from kubelab.etcd.identity import cluster_id_of, member_id_of
 from kubelab.etcd.mvcc import Store
 from kubelab.etcd.records import EtcdError, Failure, ResponseHeader
-from kubelab.etcd.sizes import (
-    MAX_MESSAGE_BYTES,
-    MAX_REQUEST_BYTES,
-    RAFT_HEADER_BYTES,
-    request_size,
-)
 from kubelab.etcd.watch import Answer, Watchers
 from kubelab.sim.kernel import SECOND, Component, Event
 from kubelab.sim.log import Log
@@ -38,29 +32,6 @@ ELECTION_TIMEOUT_NS = SECOND
 
 # At most so many leases are revoked in one look.
 REVOCATIONS = 500
-
-
-class Entry(NamedTuple):
-    """A write that members agree on: what to apply, and who waits for the answer."""
-
-    method: str
-    request: Any
-    client: str
-    call_id: int
-
-
-def member_id_of(name: str) -> int:
-    """The ID of a member of the first cluster: a hash of its address and the cluster's token."""
-    digest = hashlib.sha1(f"http://{name}:2380etcd-cluster".encode(), usedforsecurity=False)
-    return int.from_bytes(digest.digest()[:8], "big")
-
-
-def cluster_id_of(members: tuple[str, ...]) -> int:
-    """The ID of a cluster: a hash of its members' IDs."""
-    ids = sorted(member_id_of(name) for name in members)
-    data = b"".join(number.to_bytes(8, "big") for number in ids)
-    digest = hashlib.sha1(data, usedforsecurity=False)
-    return int.from_bytes(digest.digest()[:8], "big")
 
 
 class Member(Component):
@@ -376,24 +347,3 @@ BROKEN = records.WatchResponse(
     canceled=True,
     cancel_reason="rpc error: code = Unavailable desc = transport is closing",
 )
-
-
-def refused(entry: Entry) -> Failure | None:
-    """Why a write is refused at sight, or None."""
-    request = entry.request
-    try:
-        if entry.method == "txn":
-            checks.check_txn(request)
-        elif entry.method == "put":
-            checks.check_put(request)
-        elif entry.method == "delete_range":
-            checks.check_delete_range(request)
-    except EtcdError as error:
-        return Failure(error.code, error.message)
-    size = request_size(request)
-    if size > MAX_MESSAGE_BYTES:
-        message = f"grpc: received message larger than max ({size} vs. {MAX_MESSAGE_BYTES})"
-        return Failure(8, message)
-    if size + RAFT_HEADER_BYTES + 4 > MAX_REQUEST_BYTES:
-        return TOO_LARGE
-    return None

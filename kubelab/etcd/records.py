@@ -334,14 +334,3 @@ class SnapshotResponse(NamedTuple):
     remaining_bytes: int = 0
     blob: bytes = b""
     version: str = ""
-
-
-class HashKVRequest(NamedTuple):
-    revision: int = 0
-
-
-class HashKVResponse(NamedTuple):
-    header: ResponseHeader
-    hash: int = 0
-    compact_revision: int = 0
-    hash_revision: int = 0

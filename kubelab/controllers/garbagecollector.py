@@ -131,6 +131,7 @@ class GarbageCollector(Controller):
         """Decides about one object."""
         obj = self.objects.get(key)
         if obj is None:
+            self.note(key="an object that is gone", act="—")
             return
         self.note(key=f"{obj['kind']} {key_of(obj)}", object=f"{obj['kind']}/{name_of(obj)}")
         if is_waiting(obj, ORPHAN):

@@ -23,6 +23,7 @@ from kubelab.controllers.job import JobController
 from kubelab.controllers.namespace import NamespaceController
 from kubelab.controllers.nodeipam import NodeIPAMController
 from kubelab.controllers.nodelifecycle import NodeLifecycleController
+from kubelab.controllers.podgc import PodGCController
 from kubelab.controllers.replicaset import ReplicaSetController
 from kubelab.controllers.replicationcontroller import ReplicationControllerController
 from kubelab.controllers.serviceaccount import RootCAController, ServiceAccountController
@@ -51,6 +52,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     EndpointsController,
     EndpointSliceController,
     GarbageCollector,
+    PodGCController,
 )
 
 

@@ -123,7 +123,7 @@ class NodeLifecycleController(Controller):
         self.heard = {}
         late = []
         for name, moment in self.seen.items():
-            if now - moment <= GRACE_SECONDS * SECOND:
+            if now - moment < GRACE_SECONDS * SECOND:
                 break
             late.append(name)
         self.note(wish=len(self.seen), seen=len(self.seen) - len(late), heard=heard, act="—")
@@ -154,7 +154,7 @@ class NodeLifecycleController(Controller):
             return False
         new = conditions.find(conditions.of(node), "Ready") is None
         grace = STARTUP_GRACE_SECONDS if new else GRACE_SECONDS
-        return self.process.now - self.seen[name_of(node)] > grace * SECOND
+        return self.process.now - self.seen[name_of(node)] >= grace * SECOND
 
     def _set_unknown(self, node: Obj) -> bool:
         """Writes that nothing is known of a node; False if that is what stands there."""

@@ -104,6 +104,44 @@ def _collector(actor: str, detail: Obj) -> str:
     return _any(actor, detail)
 
 
+def _node(actor: str, detail: Obj) -> str:
+    act, key, seen = str(detail.get("act", "")), detail["key"], detail.get("seen")
+    if act == "set Ready to Unknown":
+        return (
+            f"{actor} marks {key} Unknown because its last sign of life is {seen}; its containers "
+            "may still run."
+        )
+    if act.startswith("set taints: "):
+        return f"{actor} sets the taints of {key} by its conditions: {act[12:]}."
+    if key.startswith("(") and "heard" in detail:
+        late = detail["wish"] - seen
+        return (
+            f"{actor} looks at its {detail['wish']} nodes: {detail['heard']} were heard of since "
+            f"the last look, {late} not for too long."
+        )
+    if act == IDLE:
+        return f"{actor} leaves {key} as it is because its last sign of life is {seen}."
+    return _any(actor, detail)
+
+
+def _eviction(actor: str, detail: Obj) -> str:
+    act, key, taints = str(detail.get("act", "")), detail["key"], detail.get("taints")
+    if act.startswith("plan in "):
+        return f"{actor} will delete {key} in {act[8:]} because it bears {taints} no longer."
+    if act == "delete 1":
+        return f"{actor} deletes {key} because it does not bear {taints} any longer."
+    if act == "cancel":
+        return f"{actor} lets {key} stay because the taint of its node is gone."
+    return _any(actor, detail)
+
+
+def _address(actor: str, detail: Obj) -> str:
+    if "cidr" in detail:
+        key, cidr = detail["key"], detail["cidr"]
+        return f"{actor} gives {key} the pod addresses {cidr} because they are the first free ones."
+    return _any(actor, detail)
+
+
 def _any(actor: str, detail: Obj) -> str:
     act, key = str(detail.get("act", IDLE)), detail["key"]
     if act == IDLE:
@@ -121,6 +159,9 @@ SENTENCES: dict[str, Callable[[str, Obj], str]] = {
     "endpoints": _slices,
     "endpointslice": _slices,
     "garbage-collector": _collector,
+    "node-lifecycle": _node,
+    "taint-eviction": _eviction,
+    "nodeipam": _address,
 }
 
 

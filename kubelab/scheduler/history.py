@@ -8,8 +8,6 @@ In Kubernetes: nothing like it; a decision is gone when its cycle ends.
 
 from __future__ import annotations
 
-from collections import deque
-
 from kubelab.scheduler.decision import Decision
 
 KEPT_PER_POD = 4
@@ -23,8 +21,10 @@ class Decisions:
 
     def __init__(self) -> None:
         self.by_pod: dict[str, tuple[Decision, ...]] = {}
-        # Pods in the order of their decisions, each entry with the decision's time and size.
-        self.full: deque[tuple[str, int, int]] = deque()
+        # The full records, oldest first, by number: pod, time of the decision, size. A dict, since
+        # that is quick to copy with the world.
+        self.full: dict[int, tuple[str, int, int]] = {}
+        self.added = 0
         self.size = 0
 
     def add(self, decision: Decision) -> None:
@@ -32,14 +32,18 @@ class Decisions:
         key = decision.pod
         known = self.by_pod.pop(key, ())
         self.by_pod[key] = (*known[1 - KEPT_PER_POD :], decision)
-        self.full.append((key, decision.ns, decision.size))
+        self.added += 1
+        self.full[self.added] = (key, decision.ns, decision.size)
         self.size += decision.size
         while self.size > KEPT_SIZE and len(self.full) > 1:
-            self._cut(*self.full.popleft())
+            self._cut(*self._oldest())
         while len(self.by_pod) > KEPT_RECORDS:
             del self.by_pod[next(iter(self.by_pod))]
         while len(self.full) > KEPT_RECORDS:
-            self.size -= self.full.popleft()[2]
+            self.size -= self._oldest()[2]
+
+    def _oldest(self) -> tuple[str, int, int]:
+        return self.full.pop(next(iter(self.full)))
 
     def _cut(self, key: str, ns: int, size: int) -> None:
         self.size -= size

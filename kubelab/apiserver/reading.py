@@ -157,7 +157,7 @@ def chosen(kind: Kind, query: Obj) -> tuple[Any, Any]:
         labels = selectors.parse_labels(by_label)
         fields = selectors.parse_fields(by_field)
     except selectors.SelectorError as error:
-        raise errors.bad_request(f"unable to parse requirement: {error}") from None
+        raise errors.bad_request(str(error)) from None
     try:
         selectors.check_fields(kind, fields)
     except selectors.SelectorError as error:

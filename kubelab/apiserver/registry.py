@@ -39,6 +39,7 @@ from kubelab.apiserver import (
     strategy,
     subresources,
     validation,
+    validation_warnings,
 )
 from kubelab.apiserver.pending import Pending, Write
 from kubelab.apiserver.routes import Route
@@ -95,7 +96,7 @@ def present(server: APIServer, pending: Pending, status: int, body: Any) -> Resp
 def create(server: APIServer, pending: Pending) -> Write:
     """POST to a collection."""
     route, kind = pending.route, pending.route.kind
-    if route.name:
+    if route.name or (kind.namespaced and not route.namespace):
         raise errors.method_not_allowed()
     obj = decoding.placed(pending, decoding.decode(pending, decoding.tree(pending.request)))
     obj = _named(server, obj)
@@ -138,7 +139,7 @@ def created(server: APIServer, pending: Pending, obj: Obj) -> Write:
     if problems:
         raise errors.invalid(kind, name_of(obj), problems)
     pending.passes("validation")
-    for text in modelled.warnings(kind, obj):
+    for text in (*validation_warnings.warnings(kind, obj), *modelled.warnings(kind, obj)):
         pending.warn(text)
     key = stored.path(kind, route.namespace, name_of(obj))
     return Write(name_of(obj), key, obj, 0, obj, 201, extra)
@@ -261,6 +262,8 @@ def changed(
     if problems:
         raise errors.invalid(kind, route.name, problems)
     pending.passes("validation")
+    for text in validation_warnings.warnings(kind, new):
+        pending.warn(text)
     new = without(new, ("metadata", "resourceVersion"))
     key = stored.path(kind, route.namespace, route.name)
     if _is_over(kind, new):

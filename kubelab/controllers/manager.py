@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from kubelab.client.controller import Controller, Process
 from kubelab.controllers import sentences
+from kubelab.controllers.cronjob import CronJobController
 from kubelab.controllers.daemonset import DaemonSetController
 from kubelab.controllers.deployment import DeploymentController
 from kubelab.controllers.endpoints import EndpointsController
@@ -48,6 +49,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     DaemonSetController,
     StatefulSetController,
     JobController,
+    CronJobController,
     TTLAfterFinishedController,
     EndpointsController,
     EndpointSliceController,

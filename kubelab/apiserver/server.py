@@ -59,6 +59,7 @@ class APIServer(Component):
         self.member = 0
         self.last_token = 0
         self.event_lease = (0, 0, 0)
+        self.unleased: list[int] = []
         self.compaction = (0, 0)
         for kind in kinds.ALL:
             if kind.stored:
@@ -307,6 +308,9 @@ class APIServer(Component):
         cache = self.caches[self.watches[call_id]]
         if response.created:
             self._opened(cache)
+        if response.canceled:
+            self._reopen(cache, call_id)
+            return
         self.note(cache=cache.prefix)
         told = 0
         for event in response.events:
@@ -328,6 +332,15 @@ class APIServer(Component):
         waiting, cache.waiting = cache.waiting, []
         for waiter in waiting:
             self.retry(waiter)
+
+    def _reopen(self, cache: WatchCache, call_id: int) -> None:
+        """etcd has ended the watch of a cache: its watchers must list anew, and so must we."""
+        del self.watches[call_id], self.caches[cache.prefix]
+        for watcher in cache.watchers.values():
+            self.send(watcher.client, "closed", watcher.call_id)
+        for waiter in cache.waiting:
+            self.retry(waiter)
+        self.open_cache(cache.prefix)
 
     def tell_watcher(self, watcher: Watcher, type_: str, obj: Any) -> None:
         """Sends one event to one watcher, in the version and form that it asked for."""
@@ -352,15 +365,19 @@ class APIServer(Component):
         if lease and self.now < until and count < 1000:
             self.event_lease = (lease, until, count + 1)
             return lease
-        request = records.LeaseGrantRequest(TTL=3660, ID=0)
-        self.etcd("lease_grant", request, "leased", pending.token)
+        self.unleased.append(pending.token)
+        if len(self.unleased) == 1:
+            request = records.LeaseGrantRequest(TTL=3660, ID=0)
+            self.etcd("lease_grant", request, "leased")
         return 0
 
     def leased(self, result: Any, token: int) -> None:
         """A new lease for Events."""
         if not isinstance(result, records.Failure):
             self.event_lease = (result.ID, self.now + 60 * SECOND, 0)
-        self.retry(token)
+        waiting, self.unleased = self.unleased, []
+        for waiter in waiting:
+            self.retry(waiter)
 
     def compact(self) -> None:
         """Every five minutes the history before the last five minutes is given up."""

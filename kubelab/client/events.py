@@ -10,6 +10,7 @@ aggregation of similar messages.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from kubelab.api.objects import Obj, freeze, get, name_of, namespace_of, uid_of
 from kubelab.api.rest import Response
@@ -34,6 +35,7 @@ class Recorder:
         self.series = series
         self.seen: dict[tuple[str, ...], tuple[str, str, int]] = {}
         self.last_ns = 0
+        self.offset_ns = crc32(f"{component}/{client.name}".encode()) % 50_000
 
     def event(
         self,
@@ -62,7 +64,9 @@ class Recorder:
                 patch = {"count": count + 1, "lastTimestamp": client.timestamp}
             client.patch("v1/Event", namespace, name, patch)
             return
-        self.last_ns = max(client.now, self.last_ns + 1)
+        # Two recorders may speak of one object in the same nanosecond: each has its own offset, so
+        # that the names of their Events differ.
+        self.last_ns = max(client.now + self.offset_ns, self.last_ns + 1)
         namespace = namespace_of(obj) or "default"
         name = f"{name_of(obj)}.{self.last_ns:x}"
         if len(self.seen) >= REMEMBERED:

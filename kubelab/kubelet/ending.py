@@ -55,6 +55,16 @@ class Ending:
             worker.stopping.announce(record, f"Stopping container {record.name}")
         self.step()
 
+    def resume(self) -> None:
+        """The pod was over before this kubelet started: its status is not touched again."""
+        worker = self.worker
+        self.begun = worker.settled = True
+        if self._running():
+            self.begin("the pod is over")
+            return
+        self.stopped = self.finished = True
+        self.written()
+
     def _running(self) -> list[ContainerStatus]:
         return [record for record in self.worker.records() if record.state == RUNNING]
 

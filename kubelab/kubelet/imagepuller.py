@@ -144,6 +144,12 @@ class ImagePuller:
         self._event(wanted, "Warning", "Failed", f'Failed to pull image "{name}": {answer.error}')
         self._fail(wanted, "ErrImagePull", answer.error, SECOND)
 
+    def forget(self, uid: str) -> None:
+        """A pod is gone, and its failures with it."""
+        self.backoff.forget(f"{uid}/")
+        for key in [key for key in self.errors if key.startswith(f"{uid}/")]:
+            del self.errors[key]
+
     def _key(self, wanted: Wanted) -> str:
         return f"{wanted.uid}/{wanted.image}"
 

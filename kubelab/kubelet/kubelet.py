@@ -162,8 +162,8 @@ class Kubelet(Client):
         """A worker is done: nothing is left of its pod."""
         self.workers.pop(worker.uid, None)
         self.prober.remove(worker.uid)
-        self.restarts.forget(worker.uid)
-        self.images.backoff.forget(worker.uid)
+        self.restarts.forget(f"{worker.uid}/")
+        self.images.forget(worker.uid)
 
     def network_ready(self) -> None:
         """The node has its pod network: who waited for it goes on."""

@@ -39,7 +39,6 @@ class NodeReporter:
         self.reported_ns = 0
         self.lease: Obj | None = None
         self.pod_cidr = ""
-        self.pressures: tuple[str, ...] = ()
         # The kubelet's own view of the node as an event's object; its uid is the node's name.
         name = kubelet.node_name
         self.reference = freeze({
@@ -55,9 +54,10 @@ class NodeReporter:
     def seen(self) -> nodestatus.Seen:
         """What is seen of the machine now."""
         runtime = self.kubelet.runtime
-        up = runtime is not None and not runtime.stopped
-        version = runtime.version if runtime is not None else ""
-        return nodestatus.Seen(self.kubelet.address, version, self.ready, up, self.pressures)
+        pressures = ("DiskPressure",) if runtime.disk.full else ()
+        return nodestatus.Seen(
+            self.kubelet.address, runtime.version, self.ready, not runtime.stopped, pressures
+        )
 
     # Registration.
 
@@ -127,23 +127,28 @@ class NodeReporter:
         kubelet = self.kubelet
         base = self.reported or get(self.node or EMPTY, "status", default=EMPTY)
         status = nodestatus.status(kubelet.manifest, base, self.seen(), kubelet.timestamp)
-        if kubelet.runtime is not None:
-            images = nodestatus.images_of(kubelet.runtime.images.images.values())
-            status = merged(status, images=images or None)
+        images = nodestatus.images_of(kubelet.runtime.images.images.values())
+        status = merged(status, images=images or None)
         plain = nodestatus.without_heartbeats
         old = kubelet.now - self.reported_ns >= REPORT_NS
         if self.reported and not old and plain(status) == plain(self.reported):
             return
-        was_ready = _ready(self.reported)
+        was_ready, was_full = _is(self.reported, "Ready"), _is(self.reported, "DiskPressure")
+        ready, full = _is(status, "Ready"), _is(status, "DiskPressure")
         self.reported, self.reported_ns = status, kubelet.now
-        kubelet.note(node=kubelet.node_name, ready=_ready(status), reported=True)
-        if _ready(status) != was_ready:
-            kubelet.promote()
-            reason = "NodeReady" if _ready(status) else "NodeNotReady"
-            message = f"Node {kubelet.node_name} status is now: {reason}"
-            self.recorder.event(self.reference, "Normal", reason, message)
+        kubelet.note(node=kubelet.node_name, ready=ready, reported=True)
+        if ready != was_ready:
+            self.tell("NodeReady" if ready else "NodeNotReady")
+        if full != was_full:
+            self.tell("NodeHasDiskPressure" if full else "NodeHasNoDiskPressure")
         body = {"status": status}
         kubelet.patch("v1/Node", "", kubelet.node_name, body, "status", reply="node.patched")
+
+    def tell(self, reason: str) -> None:
+        """The Event of a change that people should hear of."""
+        self.kubelet.promote()
+        message = f"Node {self.kubelet.node_name} status is now: {reason}"
+        self.recorder.event(self.reference, "Normal", reason, message)
 
     def patched(self, response: Response) -> None:
         """The answer to a status report: a node that was deleted is registered again."""
@@ -197,6 +202,6 @@ class NodeReporter:
             )
 
 
-def _ready(status: Obj) -> bool:
+def _is(status: Obj, type_: str) -> bool:
     rows = get(status, "conditions", default=())
-    return any(row["type"] == "Ready" and row["status"] == "True" for row in rows)
+    return any(row["type"] == type_ and row["status"] == "True" for row in rows)

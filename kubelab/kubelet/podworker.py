@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kubelab.kubelet.kubelet import Kubelet
 
 RETRY_NS = 10 * SECOND
-# So often a retry is waited for; one that goes on is nothing to wait for.
+# So many retries without a change are waited for; those that follow are mere repetition.
 PATIENCE = 3
 DEADLINE = "Pod was active on the node longer than the specified deadline"
 
@@ -51,6 +51,7 @@ class PodWorker:
         self.retry_ns: int | None = None
         self.retries = 0
         self.skipped: dict[str, None] = {}
+        self.status_before: Obj = EMPTY
         self.exited_before: dict[str, ContainerStatus] = {}
         # Waiting reasons by container, as the status shows them.
         self.waiting: dict[str, tuple[str, str]] = {}
@@ -155,8 +156,7 @@ class PodWorker:
         self.started_at = held.get("startTime") or self.kubelet.timestamp
         self.writer.status = held
         if held.get("phase") in ("Succeeded", "Failed"):
-            self.settled = True
-            self.ending.begin("the pod is over")
+            self.ending.resume()
             return
         if self.pod["metadata"].get("deletionTimestamp"):
             self.begin_end("the pod is deleted")
@@ -250,6 +250,7 @@ class PodWorker:
         self.busy, self.again = True, False
         kubelet.cancel(self.timer)
         self.timer, self.retry_ns, self.skipped = None, None, {}
+        self.status_before = self.writer.status
         self.exited_before = {r.name: r for r in self.records() if r.state == EXITED}
         if self._too_long():
             self.event("Normal", "DeadlineExceeded", DEADLINE)
@@ -367,7 +368,8 @@ class PodWorker:
             self.begin_pass()
         elif self.retry_ns is not None:
             self.retries += 1
-            background = True if self.retries > PATIENCE and self.retry_ns <= RETRY_NS else None
+            same = self.writer.status is self.status_before
+            background = True if self.retries > PATIENCE and same else None
             seconds = self.retry_ns / SECOND
             self.kubelet.note(next_try_seconds=seconds)
             self.timer = self.kubelet.after(

@@ -52,6 +52,8 @@ class Probe:
         self.number = 0
         self.asking = False
         self.triggered = False
+        # Whether the first outcome is something to wait for.
+        self.awaited = True
 
     def reset(self, container_id: str, initial: bool | None) -> None:
         """A new container: nothing is known of it."""
@@ -144,12 +146,28 @@ class Prober:
         if probe is None:
             return None
         if probe.container_id != record.id and record.state == RUNNING:
-            probe.reset(record.id, {LIVENESS: True, READINESS: False, STARTUP: None}[kind])
+            known = self._known(uid, record)
+            initial = {LIVENESS: True, READINESS: known[0], STARTUP: known[1] or None}[kind]
+            probe.reset(record.id, initial)
+            probe.awaited = kind != LIVENESS or _soon(probe, record)
             self.kubelet.cancel(probe.timer)
             probe.timer = None
             if kind != READINESS:
                 self._next(key, probe, record)
         return probe
+
+    def _known(self, uid: str, record: ContainerStatus) -> tuple[bool, bool]:
+        """Whether the status already says ready and started of this very container.
+
+        So it does when the kubelet was started anew: what was ready stays so until a probe fails.
+        """
+        worker = self.kubelet.workers.get(uid)
+        status = worker.writer.status if worker is not None else EMPTY
+        for field in ("containerStatuses", "initContainerStatuses"):
+            for row in get(status, field, default=()):
+                if row.get("containerID", "").endswith(record.id):
+                    return bool(row.get("ready")), bool(row.get("started"))
+        return False, False
 
     # Ticks.
 
@@ -165,7 +183,7 @@ class Prober:
         self.kubelet.cancel(probe.timer)
         decided = probe.result is True and probe.last != "failure"
         if key[2] == LIVENESS and not probe.last:
-            decided = True
+            decided = not probe.awaited
         if (
             key[2] == READINESS
             and probe.last == "failure"
@@ -355,3 +373,8 @@ class Prober:
         else:
             worker.report()
             worker.sync()
+
+
+def _soon(probe: Probe, record: ContainerStatus) -> bool:
+    """Whether a first liveness outcome comes soon, and is not one of a loop of restarts."""
+    return record.attempt == 0 and int(probe.spec.get("initialDelaySeconds") or 0) < 30

@@ -45,7 +45,7 @@ def output(script: str, **env: str) -> tuple[list[str], int]:
         ("printenv X; hostname", ["1 2", "web"], 0),
         ("sh -c 'echo inner; exit 4'; echo $?", ["inner", "4"], 0),
         ("sleep 1; echo after; sleep 1; exit 5", ["after"], 5),
-        ("until [ -f /go ]; do echo wait; touch /go; sleep 1; done; echo went", ["wait", "went"], 0),
+        ("until [ -f /g ]; do echo on; touch /g; sleep 1; done; echo went", ["on", "went"], 0),
         ("echo a # comment\n\necho b", ["a", "b"], 0),
         ("if true; then", ['sh: syntax error: unexpected end of file (expecting "fi")'], 2),
         ("sleep x", ["sleep: invalid number 'x'"], 1),

@@ -69,8 +69,11 @@ def parse(text: str) -> Schedule:
     fields = MACROS.get(text.strip().lower(), text).split()
     if len(fields) != 5:
         raise ScheduleError(f"expected exactly 5 fields, found {len(fields)}: {fields}")
-    parsed = [_field(part, number) for number, part in enumerate(fields)]
-    return Schedule(*parsed, fields[2][0] in "*?", fields[4][0] in "*?")
+    minutes, hours, days, months, weekdays = (
+        _field(part, number) for number, part in enumerate(fields)
+    )
+    any_day, any_weekday = fields[2][0] in "*?", fields[4][0] in "*?"
+    return Schedule(minutes, hours, days, months, weekdays, any_day, any_weekday)
 
 
 def _field(text: str, number: int) -> tuple[int, ...]:

@@ -149,9 +149,8 @@ class DaemonSetController(PodBatches):
             live = [f"{name_of(owner)}-{labels_of(pod).get(HASH)}" for pod in owned]
             history.prune(self, owner, revisions, [*live, name_of(current)])
         wish = sum(self._verdict(owner, node).run for node in self.nodes)
-        acts = [
-            f"{word} {len(rows)}" for word, rows in zip(plan._fields, plan, strict=True) if rows
-        ]
+        counts = {"create": len(plan.create), "delete": len(plan.delete)}
+        acts = [f"{word} {count}" for word, count in counts.items() if count]
         seen = self.counts.count(uid_of(owner), "ready", "unready")
         self.note(wish=wish, seen=seen, act=", ".join(acts) or "—")
         create = [self._pod(owner, node, mark) for node in plan.create[:BURST]]

@@ -143,7 +143,9 @@ class GarbageCollector(Controller):
 
     def _judge(self, obj: Obj) -> None:
         """Sorts the owners of an object into solid, gone and waiting, and acts on it."""
-        solid, dangling, waiting = [], [], []
+        solid: list[Obj] = []
+        dangling: list[Obj] = []
+        waiting: list[Obj] = []
         unknown = False
         for ref in owners_of(obj):
             owner = self.objects.get(ref["uid"])

@@ -192,7 +192,7 @@ def missing(job: Obj, tally: Tally) -> int:
     else:
         lost = len(parse_indexes(tally.lost or ""))
         wish = min(parallelism, max(0, completions - tally.succeeded - lost))
-    count = wish - len(tally.active)
+    count = int(wish) - len(tally.active)
     if count > 0 and job["spec"].get("podReplacementPolicy") == "Failed":
         count = max(0, count - tally.terminating)
     return count
@@ -286,7 +286,7 @@ def backoff_seconds(job: Obj, pods: Sequence[Obj], tally: Tally, now_ns: int) ->
     failures = [end for end in ends if end >= last_success]
     if not failures:
         return 0
-    pause = min(BACKOFF_SECONDS * 2 ** (len(failures) - 1), BACKOFF_LIMIT_SECONDS)
+    pause = min(BACKOFF_SECONDS << (len(failures) - 1), BACKOFF_LIMIT_SECONDS)
     return max(0.0, (max(failures) + pause * SECOND - now_ns) / SECOND)
 
 

@@ -227,10 +227,10 @@ class NodeLifecycleController(Controller):
         if gone:
             return
         for name in list(self.unready):
-            node = self.nodes.get(name)
-            if node is None or name in self.evict or not no_execute_key(node):
+            late = self.nodes.get(name)
+            if late is None or name in self.evict or not no_execute_key(late):
                 continue
-            zone = zone_of(node)
+            zone = zone_of(late)
             rate = eviction_rate(states[zone], len(zones[zone]))
             if rate and self.process.now >= self.next_eviction.get(zone, 0):
                 self.next_eviction[zone] = self.process.now + round(SECOND / rate)

@@ -50,7 +50,7 @@ def tolerations_of(spec: Obj) -> list[Obj]:
 
 def _matches(term: Obj, node: Obj) -> bool:
     """Whether a node selector term holds; one without requirements never does."""
-    labels, fields = labels_of(node), {"metadata.name": name_of(node)}
+    labels, fields = labels_of(node), Obj({"metadata.name": name_of(node)})
     rows = [(item, labels) for item in term.get("matchExpressions") or ()]
     rows += [(item, fields) for item in term.get("matchFields") or ()]
     return bool(rows) and all(

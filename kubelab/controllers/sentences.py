@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kubelab.api.objects import Obj
+from kubelab.client.sentences import heard
 from kubelab.sim.kernel import Event
 
 ACTORS = {
@@ -173,18 +174,4 @@ def tell(event: Event) -> str:
         return SENTENCES.get(detail["controller"], _any)(actor, detail)
     if event.verb == "requeue" and "key" in detail:
         return f"{actor} puts {detail['key']} back into its queue because its wait is over."
-    if event.verb == "watched" and "kind" in detail:
-        word = {"ADDED": "a new", "MODIFIED": "a changed", "DELETED": "a deleted"}
-        how = word.get(str(detail.get("type")), "a")
-        return (
-            f"Controller manager sees {how} {detail['kind']} {detail.get('name', '')} in its watch."
-        )
-    if event.verb == "response" and "code" in detail:
-        if "message" in detail:
-            return f"Controller manager hears from the API server: {detail['message']}."
-        return (
-            f"Controller manager hears that {detail.get('method')} of {detail.get('path')} is done."
-        )
-    if event.verb == "start":
-        return "Controller manager starts and lists all that its loops look at."
-    return f"Controller manager handles {event.verb}."
+    return heard("Controller manager", event)

@@ -48,8 +48,9 @@ class Counting(Controller):
 
 
 def secret() -> Obj:
-    made = {"apiVersion": "v1", "kind": "Secret"}
-    return freeze({**made, "metadata": {"generateName": "s-", "namespace": "default"}})  # type: ignore[no-any-return]
+    metadata = {"generateName": "s-", "namespace": "default"}
+    made: Obj = freeze({"apiVersion": "v1", "kind": "Secret", "metadata": metadata})
+    return made
 
 
 def config_map(wish: int) -> dict[str, Any]:

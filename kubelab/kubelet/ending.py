@@ -47,7 +47,8 @@ class Ending:
         self.begun = True
         worker.epoch += 1
         worker.busy = False
-        kubelet.cancel(worker.timer)
+        for timer in (worker.timer, worker.deadline_timer, worker.mounting.timer):
+            kubelet.cancel(timer)
         kubelet.note(pod=worker.key, ends=why, grace_seconds=grace_seconds)
         kubelet.prober.end(worker.uid)
         self.due_ns = kubelet.now + grace_seconds * SECOND

@@ -32,6 +32,7 @@ class Mounting:
         self.failures = 0
         self.since_ns = 0
         self.pending: list[str] = []
+        self.timer: int | None = None
 
     def context(self) -> downward.Context:
         """What the downward API needs beside the pod."""
@@ -64,7 +65,7 @@ class Mounting:
             if self.failures:
                 worker.progressed()
             if volumes.changes(worker.pod):
-                worker.kubelet.after(RESYNC_SECONDS, "refetch", worker.uid, background=True)
+                self._resync()
             worker.advance()
             return
         kubelet = worker.kubelet
@@ -95,12 +96,16 @@ class Mounting:
             disk.replace(path, files)
         return ""
 
+    def _resync(self) -> None:
+        kubelet, uid = self.worker.kubelet, self.worker.uid
+        self.timer = kubelet.after(RESYNC_SECONDS, "refetch", uid, background=True)
+
     def refresh(self) -> None:
         """The pod's resync: what its ConfigMaps and Secrets hold now is written to its volumes."""
         worker = self.worker
         if worker.ending.begun:
             return
-        worker.kubelet.after(RESYNC_SECONDS, "refetch", worker.uid, background=True)
+        self._resync()
         if worker.kubelet.objects.fetch(worker, volumes.refs(worker.pod), "mounting.refreshed"):
             self.refreshed()
 

@@ -59,7 +59,8 @@ class Seen(NamedTuple):
 
 def manifest(name: str) -> Obj:
     """The Node of a machine of which nothing else is said."""
-    return freeze({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})  # type: ignore[no-any-return]
+    made: Obj = freeze({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+    return made
 
 
 def registered(node: Obj, seen: Seen, timestamp: str) -> Obj:
@@ -79,7 +80,8 @@ def registered(node: Obj, seen: Seen, timestamp: str) -> Obj:
     }
     metadata = {**node["metadata"], "labels": labels, "annotations": annotations}
     body = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": node.get("spec", {})}
-    return freeze({**body, "status": status(node, EMPTY, seen, timestamp)})  # type: ignore[no-any-return]
+    made: Obj = freeze({**body, "status": status(node, EMPTY, seen, timestamp)})
+    return made
 
 
 def status(node: Obj, before: Obj, seen: Seen, timestamp: str) -> Obj:

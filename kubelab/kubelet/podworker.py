@@ -48,6 +48,7 @@ class PodWorker:
         self.busy = False
         self.again = False
         self.timer: int | None = None
+        self.deadline_timer: int | None = None
         self.retry_ns: int | None = None
         self.retries = 0
         self.skipped: dict[str, None] = {}
@@ -174,7 +175,8 @@ class PodWorker:
         limit = get(self.pod, "spec", "activeDeadlineSeconds")
         if limit is not None:
             due = parse_timestamp(self.started_at) + limit * SECOND - self.kubelet.now
-            self.kubelet.after(max(0, due) / SECOND, "wake", self.uid, "deadline")
+            seconds = max(0, due) / SECOND
+            self.deadline_timer = self.kubelet.after(seconds, "wake", self.uid, "deadline")
         self.sync()
 
     def update(self, pod: Obj) -> None:

@@ -49,6 +49,7 @@ class Probe:
         self.last: str = ""
         self.on_hold = False
         self.timer: int | None = None
+        self.deadline: int | None = None
         self.number = 0
         self.asking = False
         self.triggered = False
@@ -104,7 +105,9 @@ class Prober:
     def remove(self, uid: str) -> None:
         """The pod is gone."""
         for key in self.by_pod.pop(uid, ()):
-            self.kubelet.cancel(self.probes.pop(key).timer)
+            probe = self.probes.pop(key)
+            self.kubelet.cancel(probe.timer)
+            self.kubelet.cancel(probe.deadline)
 
     # What the status asks.
 
@@ -276,12 +279,14 @@ class Prober:
     def _expect(self, key: Key, probe: Probe, timeout: float) -> None:
         """No answer within the time is an outcome too."""
         probe.asking = True
-        self.kubelet.after(timeout, "probe_timeout", *key, probe.number)
+        probe.deadline = self.kubelet.after(timeout, "probe_timeout", *key, probe.number)
 
     def timeout(self, key: Key, number: int) -> None:
         """The time for an answer is over."""
         probe = self.probes.get(key)
+        self.kubelet.note(container=key[1], probe=key[2])
         if probe is not None and probe.asking and probe.number == number:
+            probe.deadline = None
             if "exec" in probe.spec:
                 command = " ".join(get(probe.spec, "exec", "command", default=()))
                 seconds = int(probe.spec.get("timeoutSeconds") or 1)
@@ -323,6 +328,8 @@ class Prober:
     def _settle(self, key: Key, probe: Probe, result: Result) -> None:
         """Counts an outcome; a changed result is told to the pod's worker."""
         waited, probe.asking = probe.asking, False
+        self.kubelet.cancel(probe.deadline)
+        probe.deadline = None
         worker = self.kubelet.workers.get(key[0])
         if worker is None:
             return

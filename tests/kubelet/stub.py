@@ -184,7 +184,8 @@ class Lab:
 
     def status(self, path: str = "/api/v1/namespaces/default/pods/web") -> Obj:
         """The status of a pod as the API server has it."""
-        return get(self.api.objects[path], "status", default=freeze({}))  # type: ignore[no-any-return]
+        held: Obj = get(self.api.objects[path], "status", default=freeze({}))
+        return held
 
     def seconds(self, ns: int) -> float:
         """A time, counted from when the pod was made."""

@@ -17,6 +17,7 @@ from kubelab.controllers import sentences
 from kubelab.controllers.cronjob import CronJobController
 from kubelab.controllers.daemonset import DaemonSetController
 from kubelab.controllers.deployment import DeploymentController
+from kubelab.controllers.disruption import DisruptionController
 from kubelab.controllers.endpoints import EndpointsController
 from kubelab.controllers.endpointslice import EndpointSliceController
 from kubelab.controllers.garbagecollector import GarbageCollector
@@ -55,6 +56,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     EndpointSliceController,
     GarbageCollector,
     PodGCController,
+    DisruptionController,
 )
 
 

@@ -91,7 +91,9 @@ class PodGCController(Controller):
             oldest = sorted(self.over, key=self._born)
             surplus = oldest[: len(self.over) - TERMINATED_LIMIT]
             self.doomed |= dict.fromkeys(surplus, "surplus")
-        self.note(wish=0, seen=len(self.doomed), act=f"delete {len(self.doomed)}")
+        self.note(
+            wish=0, seen=len(self.doomed), act=f"delete {len(self.doomed)}" if self.doomed else "—"
+        )
         if self.doomed:
             self.process.promote()
         for key in list(self.doomed):

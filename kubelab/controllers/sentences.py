@@ -88,6 +88,8 @@ def _slices(actor: str, detail: Obj) -> str:
             f"{actor} leaves the addresses of {key} as they are because its {count} {noun} are in."
         )
     was = detail["seen"]
+    if not count and not was:
+        return f"{actor} writes an empty list for {key} because no pod with an address fits it yet."
     return (
         f"{actor} rewrites the addresses of {key} because it finds {count} {noun} and "
         f"{was} stood there."
@@ -128,9 +130,9 @@ def _node(actor: str, detail: Obj) -> str:
 def _eviction(actor: str, detail: Obj) -> str:
     act, key, taints = str(detail.get("act", "")), detail["key"], detail.get("taints")
     if act.startswith("plan in "):
-        return f"{actor} will delete {key} in {act[8:]} because it bears {taints} no longer."
+        return f"{actor} will delete {key} in {act[8:]} because its node has the taint {taints}."
     if act == "delete 1":
-        return f"{actor} deletes {key} because it does not bear {taints} any longer."
+        return f"{actor} deletes {key} because its time with the taint {taints} is over."
     if act == "cancel":
         return f"{actor} lets {key} stay because the taint of its node is gone."
     return _any(actor, detail)

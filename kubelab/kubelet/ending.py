@@ -154,7 +154,8 @@ class Ending:
             self.clean()
         else:
             self.deleting = False
-            self.worker.kubelet.after(RETRY_SECONDS, "wake", self.worker.uid, "delete")
+            kubelet = self.worker.kubelet
+            kubelet.after(RETRY_SECONDS, "wake", self.worker.uid, "delete", background=True)
 
     def clean(self) -> None:
         """Nothing remembers the pod any more: its containers are removed."""

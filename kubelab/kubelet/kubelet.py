@@ -139,7 +139,7 @@ class Kubelet(Client):
         for sandbox in list(self.runtime.sandboxes.values()):
             if sandbox.config.uid not in self.workers:
                 self.workers[sandbox.config.uid] = PodWorker.orphan(self, sandbox)
-                self.workers[sandbox.config.uid].begin_end("the pod is gone")
+                self.workers[sandbox.config.uid].begin_end("the pod is gone", 1)
 
     def on_pod(self, old: Obj | None, new: Obj | None) -> None:
         """A pod of ours has changed."""

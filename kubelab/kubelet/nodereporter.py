@@ -83,8 +83,9 @@ class NodeReporter:
         """The node is created, or was there already."""
         kubelet = self.kubelet
         if response.status not in (201, 200, 409):
-            kubelet.after(RETRY_SECONDS, "register")
+            kubelet.after(RETRY_SECONDS, "register", background=True)
             return
+        kubelet.promote()
         self.registered = True
         if response.status == 409:
             self.reported = EMPTY
@@ -185,21 +186,32 @@ class NodeReporter:
             }  # fmt: skip
             kubelet.create(freeze(body), reply="node.leased")
             return
-        lease = merged(self.lease, spec=merged(self.lease["spec"], renewTime=now))
-        kubelet.update(lease, reply="node.leased")
+        self.send_lease(self.lease)
+
+    def send_lease(self, lease: Obj) -> None:
+        """The lease with the time of now."""
+        kubelet = self.kubelet
+        spec = merged(lease["spec"], renewTime=micro_timestamp(kubelet.now))
+        kubelet.update(merged(lease, spec=spec), reply="node.leased")
 
     def leased(self, response: Response) -> None:
         """The lease as it is now; a conflict or a missing one is read anew."""
         kubelet = self.kubelet
         if response.ok:
             self.lease = response.body
-            return
-        self.lease = None
-        if response.status == 409:
-            name = kubelet.node_name
-            kubelet.get(
-                "coordination.k8s.io/v1/Lease", "kube-node-lease", name, reply="node.leased"
-            )
+        elif response.status in (404, 409):
+            self.lease = None
+            if response.status == 409:
+                name = kubelet.node_name
+                kubelet.get(
+                    "coordination.k8s.io/v1/Lease", "kube-node-lease", name, reply="node.found"
+                )
+
+    def found(self, response: Response) -> None:
+        """The lease that somebody, perhaps we in an earlier life, has made: it is renewed now."""
+        if response.ok:
+            self.lease = response.body
+            self.send_lease(response.body)
 
 
 def _is(status: Obj, type_: str) -> bool:

@@ -70,7 +70,9 @@ class StatusWriter:
         worker = self.worker
         self.busy = False
         if not response.ok and response.status not in (404, 409):
-            worker.kubelet.after(RETRY_SECONDS, "worker_retry", worker.uid, "writer.again")
+            worker.kubelet.after(
+                RETRY_SECONDS, "worker_retry", worker.uid, "writer.again", background=True
+            )
             return
         if self.stale:
             self._send(self.sent)

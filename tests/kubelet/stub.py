@@ -128,12 +128,13 @@ class Lab:
         self.api = self.world.add(Api())
         assert isinstance(self.api, Api)
         self.world.add(Fabric())
-        self.world.add(Kernel(f"kernel/{NODE}"))
         self.runtime = Containerd(f"runtime/{NODE}")
         self.world.add(self.runtime)
         self.world.add(Tools(f"tools/{NODE}"))
         spec = {"podCIDR": pod_cidr} if pod_cidr else {}
         manifest = {"metadata": {"name": NODE}, "spec": spec, **node}
+        self.kernel = Kernel(f"kernel/{NODE}")
+        self.world.add(self.kernel)
         self.kubelet = Kubelet(f"kubelet/{NODE}", freeze(manifest), address="192.168.0.11")
         self.world.add(self.kubelet)
         self.run(1)

@@ -176,3 +176,49 @@ def test_a_machine_switched_off_and_on() -> None:
     assert lab.status()["podIPs"] == [{"ip": "10.244.1.3"}]
     text = "Pod sandbox changed, it will be killed and re-created."
     assert [message for _, _, message in lab.happened("SandboxChanged")] == [text]
+
+
+def test_what_is_left_of_a_pod_that_went_meanwhile() -> None:
+    """A kubelet that starts ends the containers of pods that the API server no longer has."""
+    lab = Lab()
+    path = lab.pod(STUBBORN)
+    lab.run(9)
+    lab.world.halt("kubelet/node-1")
+    lab.api.drop(path)
+    lab.run(20)
+    assert [record.state for record in lab.runtime.statuses("uid-web")] == ["running"]
+    lab.world.begin("kubelet/node-1")
+    lab.run(4)
+    assert (lab.runtime.containers, lab.kubelet.workers, lab.kernel.pods) == ({}, {}, {})
+
+
+def test_a_hook_by_request() -> None:
+    """A preStop hook may be a request to the container; a failing one is told of."""
+    lab = Lab()
+    good = {"preStop": {"httpGet": {"path": "/healthz", "port": 8080}}}
+    bad = {"preStop": {"httpGet": {"path": "/", "port": 81}}}
+    one = lab.pod({"name": "app", "image": "kubelab/http:1", "lifecycle": good}, name="one")
+    two = lab.pod({"name": "app", "image": "kubelab/http:1", "lifecycle": bad}, name="two")
+    lab.run(10)
+    lab.delete(one)
+    lab.delete(two)
+    lab.run(10)
+    assert [text for _, _, text in lab.happened("FailedPreStopHook")] == ["PreStopHook failed"]
+    assert not [key for key in lab.api.objects if "/pods/" in key]
+
+
+def test_an_api_server_that_is_away() -> None:
+    """Without an API server pods run on; what there is to say is said when it is back."""
+    lab = Lab()
+    lab.pod(
+        {"name": "app", "image": "kubelab/job:1", "env": [{"name": "DURATION", "value": "20"}]},
+        restartPolicy="Never",
+    )
+    lab.at(10)
+    lab.world.halt("apiserver-1")
+    lab.at(60)
+    assert [record.state for record in lab.runtime.statuses("uid-web")] == ["exited"]
+    assert lab.status()["phase"] == "Running"
+    lab.world.begin("apiserver-1")
+    lab.at(75)
+    assert lab.status()["phase"] == "Succeeded"

@@ -63,9 +63,10 @@ class DisruptionController(Controller):
         """A pod has changed: the budgets that select it are counted again."""
         pod = new if new is not None else old
         assert pod is not None
-        if old is not None and new is not None and _facts(old) == _facts(new):
+        budgets = self.budgets.indexed("namespace", namespace_of(pod))
+        if not budgets or (old is not None and new is not None and _facts(old) == _facts(new)):
             return
-        for budget in self.budgets.indexed("namespace", namespace_of(pod)):
+        for budget in budgets:
             selector = compile_selector(budget["spec"].get("selector"))
             if any(item is not None and selector.matches(labels_of(item)) for item in (old, new)):
                 self.enqueue(key_of(budget))

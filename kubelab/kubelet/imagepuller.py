@@ -79,11 +79,7 @@ class ImagePuller:
         self.looking[call] = wanted
 
     def _cri(self, reply: str, verb: str, *args: Any) -> int:
-        kubelet = self.kubelet
-        kubelet.last_cri += 1
-        kubelet.cri_calls[kubelet.last_cri] = ("", 0, f"images.{reply}", ())
-        kubelet.send(kubelet.runtime.name, verb, kubelet.name, kubelet.last_cri, *args)
-        return kubelet.last_cri
+        return self.kubelet.call_runtime("", 0, f"images.{reply}", verb, args, ())
 
     def looked(self, answer: Answer) -> None:
         """The node has the image, or not."""

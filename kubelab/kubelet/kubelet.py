@@ -16,7 +16,7 @@ and topology managers, the kubelet's own HTTP API.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kubelab.api.objects import Obj, get, key_of, merged, name_of, uid_of
 from kubelab.api.rest import Response
@@ -33,6 +33,16 @@ from kubelab.network.kernel import Kernel
 from kubelab.runtime.cri import Answer
 from kubelab.runtime.service import Runtime
 from kubelab.sim.kernel import SECOND, Event
+
+
+class Call(NamedTuple):
+    """A call of the CRI under way; without a uid it is the image puller's."""
+
+    uid: str
+    epoch: int
+    verb: str
+    reply: str
+    context: tuple[Any, ...] = ()
 
 
 class Kubelet(Client):
@@ -63,7 +73,7 @@ class Kubelet(Client):
     def start(self) -> None:
         super().start()
         self.workers: dict[str, PodWorker] = {}
-        self.cri_calls: dict[int, tuple[str, int, str, tuple[Any, ...]]] = {}
+        self.cri_calls: dict[int, Call] = {}
         self.recorder = Recorder(self, "kubelet", host=self.node_name)
         self.node = NodeReporter(self)
         self.images = ImagePuller(self)
@@ -100,16 +110,30 @@ class Kubelet(Client):
         self, worker: PodWorker, reply: str, verb: str, *args: Any, context: tuple[Any, ...] = ()
     ) -> None:
         """Calls the runtime; the worker's `reply(answer, *context)` gets the answer."""
+        self.call_runtime(worker.uid, worker.epoch, reply, verb, args, context)
+
+    def call_runtime(
+        self,
+        uid: str,
+        epoch: int,
+        reply: str,
+        verb: str,
+        args: tuple[Any, ...],
+        context: tuple[Any, ...],
+    ) -> int:
+        """Sends a call; returns its number."""
         self.last_cri += 1
-        self.cri_calls[self.last_cri] = (worker.uid, worker.epoch, reply, context)
+        self.cri_calls[self.last_cri] = Call(uid, epoch, verb, reply, context)
         self.send(self.runtime.name, verb, self.name, self.last_cri, *args)
+        return self.last_cri
 
     def cri_answered(self, call_id: int, answer: Answer) -> None:
         """The runtime answers."""
         call = self.cri_calls.pop(call_id, None)
         if call is None:
             return
-        uid, epoch, reply, context = call
+        uid, epoch, verb, reply, context = call
+        self.note(call=verb)
         if not answer.ok:
             self.note(error=answer.error)
         if uid == "":

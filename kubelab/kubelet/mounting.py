@@ -47,7 +47,8 @@ class Mounting:
         worker = self.worker
         if not self.since_ns:
             self.since_ns = worker.kubelet.now
-        if worker.kubelet.objects.fetch(worker, volumes.refs(worker.pod), "mounting.fetched"):
+        refs = [*volumes.refs(worker.pod), *volumes.pull_secrets(worker.pod)]
+        if worker.kubelet.objects.fetch(worker, refs, "mounting.fetched"):
             self.fetched()
 
     def fetched(self) -> None:
@@ -62,6 +63,7 @@ class Mounting:
                 worker.event("Warning", "FailedMount", text)
         if not self.pending:
             self.done = True
+            self._look_for_pull_secrets()
             if self.failures:
                 worker.progressed()
             if volumes.changes(worker.pod):
@@ -80,6 +82,18 @@ class Mounting:
         worker.retry(min(FIRST_NS << min(self.failures, 10), LONGEST_NS))
         self.failures += 1
         worker.end_pass()
+
+    def _look_for_pull_secrets(self) -> None:
+        """Says which secrets for pulling images are not there."""
+        worker = self.worker
+        refs = volumes.pull_secrets(worker.pod)
+        missing = [ref.name for ref in refs if worker.kubelet.objects.get(ref) is None]
+        if missing:
+            text = (
+                f"Unable to retrieve some image pull secrets ({', '.join(missing)}); "
+                "attempting to pull the image may not succeed."
+            )
+            worker.event("Warning", "FailedToRetrieveImagePullSecret", text)
 
     def _set_up(self, volume: Obj) -> str:
         """Writes one volume; returns why it cannot be."""

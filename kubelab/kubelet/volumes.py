@@ -68,6 +68,12 @@ def refs(pod: Obj) -> list[Ref]:
     return found
 
 
+def pull_secrets(pod: Obj) -> list[Ref]:
+    """The Secrets with which images are to be pulled; a missing one is no reason to wait."""
+    names = [item.get("name", "") for item in get(pod, "spec", "imagePullSecrets", default=())]
+    return [Ref("Secret", namespace_of(pod), name, True) for name in names if name]
+
+
 def _ref(kind: str, namespace: str, source: Obj, key: str) -> Ref:
     return Ref(kind, namespace, source.get(key, ""), bool(source.get("optional")))
 

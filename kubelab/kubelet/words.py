@@ -10,6 +10,19 @@ from __future__ import annotations
 from kubelab.api.objects import Obj
 from kubelab.sim.kernel import Event
 
+# What an answer of the runtime means, by the call.
+DONE = {
+    "run_pod_sandbox": "the sandbox is made",
+    "image_status": "the image was looked up",
+    "pull_image": "the image is there",
+    "create_container": "the container is created",
+    "start_container": "the container is started",
+    "stop_container": "the container has ended",
+    "stop_pod_sandbox": "the sandbox is stopped",
+    "remove_container": "an old container is removed",
+    "exec_sync": "the command has ended",
+}
+
 
 def tell(event: Event) -> str:
     """One sentence for an event that a kubelet handled."""
@@ -24,10 +37,11 @@ def tell(event: Event) -> str:
         what = f"{detail.get('method')} {detail.get('path')}"
         return f"{who} gets the answer {detail.get('code')} to {what}{said}."
     if event.verb == "cri_answered":
-        pod = detail.get("pod") or "an image"
+        call = detail.get("call", "")
+        of = f" for {detail['pod']}" if detail.get("pod") else ""
         if "error" in detail:
-            return f"{who} hears from its runtime that {pod} has failed{said}."
-        return f"{who} hears that its runtime has done its work for {pod}{said}."
+            return f"{who} hears from its runtime that {call} has failed{of}{said}."
+        return f"{who} hears that {DONE.get(call, f'{call} is done')}{of}{said}."
     pods = ", ".join(detail.get("pods", ())) or "its pods"
     sentences = {
         "start": "starts and registers its node, because nobody else does",

@@ -30,7 +30,7 @@ def tell(event: Event) -> str:
         "pull_image": f"pulls the image {image} in {detail.get('seconds')} s",
         "pulled": f"has pulled the image {image}",
         "create_container": f"creates {name} of {pod} (attempt {detail.get('attempt')})",
-        "start_container": f"starts {name} of {pod}: {detail.get('program')}",
+        "start_container": f"starts {name} of {pod}, program {detail.get('program')}",
         "stop_container": f"sends {detail.get('signal', 'SIGKILL')} to {name} of {pod}",
         "kill_now": f"kills {name} of {pod} because its time to end is over",
         "remove_container": f"removes the ended container {name} of {pod}",

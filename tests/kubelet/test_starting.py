@@ -204,3 +204,17 @@ def test_without_a_network_pods_wait() -> None:
     lab.put("/api/v1/nodes/node-1", spec)
     lab.at(10)
     assert lab.status()["podIP"] == "10.244.7.2"
+
+
+def test_missing_pull_secrets_are_told() -> None:
+    """A pull secret that is not there is told of, and the pod starts all the same."""
+    lab = Lab()
+    lab.config_map("there", {}, "Secret")
+    lab.pod(APP, imagePullSecrets=[{"name": "there"}, {"name": "regcred"}])
+    lab.run(10)
+    text = (
+        "Unable to retrieve some image pull secrets (regcred); "
+        "attempting to pull the image may not succeed."
+    )
+    assert lab.happened()[0][1:] == ("FailedToRetrieveImagePullSecret", text)
+    assert lab.phases()[-1][1] == "Running"

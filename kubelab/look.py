@@ -15,6 +15,7 @@ from kubelab.api.objects import get, name_of, namespace_of
 from kubelab.api.rest import kind_of
 from kubelab.apiserver import stored
 from kubelab.apiserver.moment import Moment
+from kubelab.scheduler.scheduler import Scheduler
 from kubelab.sentences import sentence
 from kubelab.sim.kernel import Event, World
 from kubelab.sim.log import Log
@@ -113,7 +114,7 @@ class Look:
             # The store has given up this part of its history; ours has not.
             first = bisect.bisect_left(written, revision, key=lambda row: row[0])
             past = self.history.replay(written[first][1])
-            store = past.world.components["etcd-1"].store
+            store = past.world.components["etcd-1"].store  # type: ignore[attr-defined]
         return Moment(store, revision)
 
     # Inside the cluster.
@@ -171,8 +172,10 @@ class SchedulerLook:
         self._cluster = cluster
         self._name = name
 
-    def _scheduler(self) -> Any:
-        return self._cluster.world.components[self._name]
+    def _scheduler(self) -> Scheduler:
+        scheduler = self._cluster.world.components[self._name]
+        assert isinstance(scheduler, Scheduler)
+        return scheduler
 
     def explain(self, pod: str) -> Decision:
         """The last decision on a pod (`default/web`). Raises LookupError if there was none."""
@@ -197,4 +200,4 @@ class SchedulerLook:
             return None
         decision = self._scheduler().last
         cluster.run_until(lambda c: self._scheduler().idle(), timeout)
-        return decision  # type: ignore[no-any-return]
+        return decision

@@ -41,7 +41,7 @@ def _class_of(role: str) -> type[Component]:
         return Component
     module, _, name = path.partition(":")
     found = getattr(import_module(module), name)
-    assert issubclass(found, Component)
+    assert isinstance(found, type) and issubclass(found, Component)
     return found
 
 

@@ -5,6 +5,7 @@ In Kubernetes: the log lines of client-go, which are for operators.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kubelab.sim.kernel import Event
@@ -63,7 +64,7 @@ def _undelivered(subject: str, event: Event, detail: Any) -> str:
     return f"{subject} finds that somebody does not answer, and will try again."
 
 
-TELLERS = {
+TELLERS: dict[str, Callable[[str, Event, Any], str]] = {
     "start": _start,
     "response": _response,
     "watched": _watched,

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 from kubelab.api.objects import Obj, key_of
 from kubelab.client.client import Client
-from kubelab.client.sentences import heard
 from kubelab.client.informer import Informer
+from kubelab.client.sentences import heard
 from kubelab.dns import naming, records, wire
 from kubelab.dns.corefile import DEFAULT, Block, match
 from kubelab.dns.corefile import parse as read_corefile

@@ -85,7 +85,8 @@ def annotated(obj: Obj) -> Obj:
     annotations = plain.setdefault("metadata", {}).setdefault("annotations", {})
     annotations.pop(LAST_APPLIED, None)
     text = json.dumps(plain, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-    return with_(obj, ("metadata", "annotations", LAST_APPLIED), text + "\n")  # type: ignore[no-any-return]
+    noted: Obj = with_(obj, ("metadata", "annotations", LAST_APPLIED), text + "\n")
+    return noted
 
 
 def apply(call: Call, obj: Obj) -> Obj:

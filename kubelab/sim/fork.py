@@ -8,7 +8,6 @@ one in the copy. No component writes a copy function of its own.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
 from datetime import datetime, timedelta, timezone
 from types import BuiltinFunctionType, FunctionType
@@ -22,6 +21,8 @@ ATOMS: set[type] = {
     Obj, Arr, FunctionType, BuiltinFunctionType, datetime, timedelta, timezone,
 }  # fmt: skip
 
+# Types that were found to be none of these.
+_CHANGEABLE: set[type] = {dict, list, set, deque, Log}
 _SLOTS: dict[type, tuple[str, ...]] = {}
 
 
@@ -29,10 +30,14 @@ def is_atom(kind: type) -> bool:
     """Whether values of this type can never change, so that copies may share them."""
     if kind in ATOMS:
         return True
-    frozen = dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    if kind in _CHANGEABLE:
+        return False
+    parameters = getattr(kind, "__dataclass_params__", None)
+    frozen = parameters is not None and parameters.frozen
     if frozen or issubclass(kind, (tuple, type, str, int, Obj, Arr)):
         ATOMS.add(kind)
         return True
+    _CHANGEABLE.add(kind)
     return False
 
 
@@ -57,10 +62,10 @@ def _copy(value: Any, memo: dict[int, Any]) -> Any:
     kind = type(value)
     if kind in ATOMS or is_atom(kind):
         return value
+    twin: Any = None
     known = memo.get(id(value))
     if known is not None:
         return known
-    twin: Any
     if kind is dict:
         atoms = all(k in ATOMS or is_atom(k) for k in set(map(type, value.values())))
         twin = value.copy()
@@ -91,7 +96,7 @@ def _copy(value: Any, memo: dict[int, Any]) -> Any:
 
 def _copy_instance(value: Any, kind: type, memo: dict[int, Any]) -> Any:
     """An object of ours: its attributes and slots, one by one."""
-    twin = object.__new__(kind)
+    twin: Any = object.__new__(kind)
     memo[id(value)] = twin
     state = getattr(value, "__dict__", None)
     if state is not None:

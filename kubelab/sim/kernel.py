@@ -314,7 +314,8 @@ class World:
             time, seq, sender, target, verb, args, cause, incarnation = entry
             component = self.components.get(target)
             alive = component is not None and not component.stopped
-            if incarnation is None or (alive and component.incarnation == incarnation):  # type: ignore[union-attr]
+            life = component.incarnation if component is not None else None
+            if incarnation is None or (alive and life == incarnation):
                 break
             # A timer of a process that is gone.
         self.now = time

@@ -33,7 +33,7 @@ class Obj(dict):  # type: ignore[type-arg]
 
     __slots__ = ()
     __setitem__ = __delitem__ = _refuse
-    clear = pop = popitem = setdefault = update = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = __ior__ = _refuse
 
     def copy(self) -> Obj:
         return self
@@ -52,8 +52,8 @@ class Arr(list):  # type: ignore[type-arg]
     """An immutable JSON array. Build one from plain JSON with `freeze`."""
 
     __slots__ = ()
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
-    append = clear = extend = insert = pop = remove = reverse = sort = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
 
     def copy(self) -> Arr:
         return self

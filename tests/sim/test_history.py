@@ -131,6 +131,7 @@ def changeable(value: Any, seen: dict[int, Any] | None = None) -> list[Any]:
 def test_state_that_cannot_be_copied_is_refused() -> None:
     """A bound method in a component's state is an error with a name, not a silent alias."""
     history = pair()
-    history.world.components["a"].bad = history.world.components["a"].start  # type: ignore[attr-defined]
+    component = history.world.components["a"]
+    component.bad = component.start  # type: ignore[attr-defined]
     with pytest.raises(TypeError, match="cannot be part of a world's state"):
         history.fork()

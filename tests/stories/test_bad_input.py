@@ -92,7 +92,8 @@ def test_wrong_type(settled: Cluster) -> None:
     }  # fmt: skip
     refused(
         settled.fork(), deployment, 400, "BadRequest",
-        "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
+        "json: cannot unmarshal string into Go struct field "
+        "DeploymentSpec.spec.replicas of type int32",
     )  # fmt: skip
 
 

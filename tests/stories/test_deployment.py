@@ -1,6 +1,8 @@
-"""A Deployment and a Service, from the user's request to a pod's answer, with causes all the way."""
+"""A Deployment and a Service, from the user's request to a pod's answer, with causes all along."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from kubelab import Cluster
 from kubelab.api.objects import get, name_of
@@ -53,7 +55,7 @@ def test_the_way_of_a_deployment() -> None:
     assert firsts == [
         "you", "apiserver-1", "etcd-1", "controller-manager", "scheduler", "kubelet", "runtime",
     ]  # fmt: skip
-    assert all(b.cause == a.id for a, b in zip(chain, chain[1:], strict=False))
+    assert all(b.cause == a.id for a, b in pairwise(chain))
 
 
 def test_every_event_has_a_sentence() -> None:
@@ -97,7 +99,7 @@ def test_a_rollout_replaces_all_pods() -> None:
     old = [name_of(pod) for pod in c.list("Pod", "default", {"app": "web"})]
     low = []
     c.apply(WEB.replace("name: web, image", "name: web, env: [{name: A, value: '1'}], image"))
-    while not c.world.idle_until() is None and c.step():
+    while c.world.idle_until() is not None and c.step():
         ready = get(c.moment().get("Deployment", "web"), "status", "readyReplicas", default=0)
         low.append(ready)
         if len(low) > 20000:

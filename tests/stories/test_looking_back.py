@@ -99,7 +99,7 @@ def test_looking_back_moves_nothing(story: Cluster) -> None:
 def test_an_object_as_it_was(story: Cluster) -> None:
     """At each revision of its own, an object is as it was; before the first it is not there."""
     deployment = story.moment().get("Deployment", "frontend")
-    kvs = [kv for kv in story.at(revision=story.moment().revision).keys("/registry/deployments/")]
+    kvs = story.at(revision=story.moment().revision).keys("/registry/deployments/")
     born = next(kv.create_revision for kv in kvs if kv.key.endswith(b"/frontend"))
     with pytest.raises(Exception, match="not found"):
         story.at(revision=born - 1).get("Deployment", "frontend")

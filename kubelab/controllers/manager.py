@@ -20,6 +20,7 @@ from kubelab.controllers.deployment import DeploymentController
 from kubelab.controllers.disruption import DisruptionController
 from kubelab.controllers.endpoints import EndpointsController
 from kubelab.controllers.endpointslice import EndpointSliceController
+from kubelab.controllers.endpointslicemirroring import EndpointSliceMirroringController
 from kubelab.controllers.garbagecollector import GarbageCollector
 from kubelab.controllers.job import JobController
 from kubelab.controllers.namespace import NamespaceController
@@ -54,6 +55,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     TTLAfterFinishedController,
     EndpointsController,
     EndpointSliceController,
+    EndpointSliceMirroringController,
     GarbageCollector,
     PodGCController,
     DisruptionController,

@@ -190,6 +190,10 @@ class SchedulerLook:
         key = pod if "/" in pod else f"default/{pod}"
         return list(self._scheduler().decisions.get(key, ()))
 
+    def add_plugin(self, plugin: type, weight: int = 1) -> None:
+        """Makes a class of the learner's (`filter` or `score`) a plugin of the default profile."""
+        self._cluster.act(self._name, "add_plugin", plugin, weight)
+
     def schedule_one(self, timeout: float = 60) -> Decision | None:
         """Runs until the scheduler has taken one more pod off the queue, to its end."""
         scheduler = self._scheduler()

@@ -6,10 +6,11 @@ are handed a cluster and do not import it. Read `view.py` first (the contract an
 then `scheduler.py` as an example of a view, then `stage.py` and `view.js` for the page.
 """
 
+from kubelab.views.chronicle import story
 from kubelab.views.cluster import show as cluster
 from kubelab.views.cluster import show as dashboard
 from kubelab.views.dns import show as dns
 from kubelab.views.etcd import show as etcd
 from kubelab.views.scheduler import show as scheduler
 
-__all__ = ["cluster", "dashboard", "dns", "etcd", "scheduler"]
+__all__ = ["cluster", "dashboard", "dns", "etcd", "scheduler", "story"]

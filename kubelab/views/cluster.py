@@ -69,7 +69,8 @@ def is_decision(event: Event) -> bool:
         return verb == "schedule_one" and bool(detail.get("pod")) and not detail.get("skipped")
     if role == "controller-manager":
         # The Endpoints controller repeats for old clients what EndpointSlices say.
-        return detail.get("act", IDLE) != IDLE and detail.get("controller") != "endpoints"
+        idle = detail.get("act", IDLE) == IDLE or verb == "response"
+        return not idle and detail.get("controller") != "endpoints"
     if role == "kubelet":
         return bool(detail.get("status"))
     if role == "runtime":
@@ -208,6 +209,10 @@ def node_row(node: Any, place: Any, pods: list[dict[str, Any]], down: set[str]) 
     if get(node, "spec", "unschedulable"):
         word += ",SchedulingDisabled"
     room = place.get(name, {})
+    mine = [row for row in pods if row["node"] == name]
+    if state == "unknown":
+        # Nobody hears of these pods any more: the last that is known of them may be wrong.
+        mine = [{**row, "state": "unknown"} for row in mine]
     return {
         "name": name,
         "state": state,
@@ -217,7 +222,7 @@ def node_row(node: Any, place: Any, pods: list[dict[str, Any]], down: set[str]) 
             for res in ("cpu", "memory")
             if res in room
         ],
-        "pods": [row for row in pods if row["node"] == name],
+        "pods": mine,
         "parts": [
             {
                 "name": f"{part}/{name}",

@@ -28,6 +28,7 @@ from kubelab.views.shapes import bar, pill, thing
 IN_DETAIL, AS_TILES = 12, 60
 PODS_NAMED = 16
 POD_ROW = 38
+TRAY_Y = 76
 
 Places = dict[str, tuple[float, float]]
 
@@ -37,7 +38,7 @@ def draw(data: dict[str, Any]) -> Picture:
     picture = Picture(height=200)
     places: Places = {}
     _control_plane(picture, data, places)
-    top = _tray(picture, data, places, 76)
+    top = _tray(picture, data, places, TRAY_Y)
     count = len(data["nodes"])
     if not count:
         hint = "There is no node yet. Press Step: the kubelets register their nodes."
@@ -345,17 +346,13 @@ def _message(picture: Picture, message: dict[str, Any], places: Places) -> None:
         return
     if start is None or end is None or start == end:
         x, y = end or start or (0, 0)
-        shift = (0.0, 30.0)
-        body = _label(words, message["actor"], 0, 0)
-        picture.add(
-            "message",
-            min(max(x + shift[0], 140), WIDTH - 140),
-            y + shift[1],
-            body,
-            kind="message",
-            actor=message["actor"],
-            event=message["event"],
-        )
+        if y < TRAY_Y:
+            # Below the control plane there is room for a word; on a node the ring says enough.
+            body = _label(words, message["actor"], 0, 0)
+            picture.add(
+                "message", min(max(x, 140), WIDTH - 140), y + 30, body,
+                kind="message", actor=message["actor"], event=message["event"],
+            )  # fmt: skip
         return
     (x1, y1), (x2, y2) = start, end
     dx, dy = x2 - x1, y2 - y1

@@ -141,7 +141,7 @@ def _value(picture: Picture, data: dict[str, Any], top: float) -> float:
     if current["compare"]:
         body += text(0, 57, f"if {current['compare']}", size=12, fill="muted", width=width)
     picture.add("value", VALUE_X, top, body)
-    top += 70
+    top += 84 if current["compare"] else 66
     for row in data["fields"]:
         body = text(0, 0, row["path"], size=12, fill="muted", width=width)
         body += text(12, 17, _change(row, width - 12), size=13)

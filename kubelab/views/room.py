@@ -72,7 +72,7 @@ def exact(room: Mapping[str, Room], numbers: Mapping[str, Any]) -> dict[str, Roo
 def amount_text(resource: str, amount: int) -> str:
     """An amount as a manifest would say it: cpu in cores, memory with Mi and Gi."""
     if resource == "cpu":
-        return quantity.write(Fraction(amount, 1000))
+        return f"{amount / 1000:g}" if amount >= 1000 else quantity.write(Fraction(amount, 1000))
     if resource in ("memory", "ephemeral-storage"):
         if amount >= 1 << 30 and amount % (1 << 20):
             return f"{amount / (1 << 30):.1f}Gi"

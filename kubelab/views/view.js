@@ -50,17 +50,20 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
+// Attributes are always set in the same order, so that the same picture is the same markup.
 function dress(group, piece) {
+  const tab = group.getAttribute("tabindex") ?? "-1";
+  for (const name of group.getAttributeNames()) group.removeAttribute(name);
+  group.dataset.key = piece.key;
   group.setAttribute("transform", `translate(${piece.x} ${piece.y})`);
   for (const name of ["kind", "name", "state", "actor", "event"]) {
-    if (piece[name] === "" || piece[name] === null) delete group.dataset[name];
-    else group.dataset[name] = piece[name];
+    if (piece[name] !== "" && piece[name] !== null) group.dataset[name] = piece[name];
   }
-  if (piece.ring) group.dataset.changed = "true"; else delete group.dataset.changed;
+  if (piece.ring) group.dataset.changed = "true";
   if (piece.name) {
     group.setAttribute("role", "button");
     group.setAttribute("aria-label", piece.label || `${piece.kind} ${piece.name} ${piece.state}`);
-    if (!group.hasAttribute("tabindex")) group.setAttribute("tabindex", "-1");
+    group.setAttribute("tabindex", tab);
   }
 }
 
@@ -93,7 +96,7 @@ function drawing(send) {
     for (const key of [...drawn, ...moved]) {
       const piece = after.pieces[key];
       let group = groups[key];
-      if (!group) { group = groups[key] = document.createElementNS(SVG, "g"); group.dataset.key = key; }
+      if (!group) group = groups[key] = document.createElementNS(SVG, "g");
       if (drawn.includes(key)) group.innerHTML = piece.body;
       dress(group, piece);
     }

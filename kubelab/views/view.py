@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubelab.sim.kernel import SECOND, Event
-from kubelab.views import still, story
+from kubelab.views import causes, still
 from kubelab.views.cursor import Cursor, Stops
 from kubelab.views.desk import desk_of, lock_of
 from kubelab.views.facts import facts_of
@@ -299,13 +299,13 @@ class View:
         cluster, cursor, stops = self.cluster, self.cursor, self.stops
         size = len(cluster.trace)
         parts = self._parts(cursor.focus)
-        told = story.tell(cluster, cursor.focus, words.sentence)
+        told = causes.tell(cluster, cursor.focus, words.sentence)
         before = stops.previous(cursor.focus) if cursor.focus else None
         between = cursor.focus - (before or cursor.focus) - 1
         return {
             "kind": self.kind.name,
             "title": self.kind.title(frame),
-            "clock": story.clock(cluster, cursor),
+            "clock": causes.clock(cluster, cursor),
             "revision": frame.get("revision"),
             "event": cursor.event,
             "focus": cursor.focus,
@@ -319,7 +319,7 @@ class View:
             "between": max(between, 0),
             "sentence": told,
             "alt": words.alt,
-            "chain": story.chain(cluster, cursor.focus),
+            "chain": causes.chain(cluster, cursor.focus),
             "alert": self.alert,
             "tables": [table.to_json() for table in words.tables],
             "action": self.kind.action[0] if self.kind.action else "",
@@ -329,12 +329,18 @@ class View:
     def story(self) -> str:
         """The chain of causes that leads to the event shown, as numbered prose."""
         with lock_of(self.cluster):
-            return story.numbered(self.cluster, self.cursor.focus)
+            return causes.numbered(self.cluster, self.cursor.focus)
 
     @property
     def is_stale(self) -> bool:
         """Whether the cluster has moved since the view looked last."""
         return self.desk.event is None and self.cursor.event != len(self.cluster.trace)
+
+    @property
+    def told(self) -> str:
+        """The sentence of the step shown, with its time."""
+        head = self.state()["head"]
+        return f"{head['clock']}  {head['sentence']['text']}"
 
     def refresh(self) -> None:
         """Draws again where the view is shown."""
@@ -364,4 +370,7 @@ def is_act(event: Event) -> bool:
     """Whether the user begins something in an event."""
     if event.target == "faults":
         return event.verb != "start"
-    return event.actor == "you" and (event.verb == "act" or event.target.startswith("tools/"))
+    if event.actor != "you" or event.cause is not None:
+        return False
+    changes = event.verb == "ask" and event.detail.get("method") != "GET"
+    return changes or event.verb == "act" or event.target.startswith("tools/")

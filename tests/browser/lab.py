@@ -23,6 +23,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tests.tidy import ROOT
+
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 START_SECONDS = 60
@@ -81,6 +83,8 @@ class Lab:
             "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"), "JUPYTER_TOKEN": self.token,
         }  # fmt: skip
         env.pop("KUBELAB_STILL", None)
+        # The kernels import this checkout, installed or not.
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH")]))
         command = [
             sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser",
             "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
@@ -134,13 +138,14 @@ class Lab:
     def open(self, notebook: str, *, run: bool = True) -> Any:
         """The page of a notebook, all of its cells run."""
         page = self.context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(30_000)
         page.on("console", self._console)
         page.goto(f"{self.url}/lab/tree/{notebook}?reset&token={self.token}")
         page.wait_for_function(READY)
         if run:
             page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
             self.idle(page)
+            assert not self.failures(page), self.failures(page)
         return page
 
     def idle(self, page: Any) -> None:

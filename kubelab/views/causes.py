@@ -19,9 +19,13 @@ CHAIN_SHOWN = 14
 # What a message is called on a link of the chain, where its own name says little to a newcomer.
 PLAIN = {
     "txn": "writes", "put": "writes", "delete_range": "deletes", "range": "reads",
-    "request": "is asked", "response": "gets the answer", "answered": "gets the answer",
+    "request": "is asked",
+    "response": "gets the answer", "answered": "gets the answer",
     "watched": "hears", "watch_response": "passes it on", "schedule_one": "decides",
-    "sync": "compares", "ask": "asks", "act": "acts", "work": "works",
+    "sync": "compares", "ask": "asks", "act": "acts",
+    "requeue": "looks again", "cri_answered": "is answered", "lookup": "looks up",
+    "transmit": "sends", "packet": "passes it on", "received": "answers", "resolved": "goes on",
+    "start": "starts", "halt": "stop", "begin": "start",
 }  # fmt: skip
 
 

@@ -167,8 +167,8 @@ def _current(trace: Any, focus: int, writes: list[dict[str, Any]]) -> dict[str, 
         event = trace[focus - 1]
         revision = str(event.detail.get("revision", ""))
         for row in reversed(writes):
-            if row["event"] == focus or str(row["revision"]) == revision:
-                return row
+            if focus == row["event"] or revision == str(row["revision"]):
+                return dict(row)
     return writes[-1] if writes else None
 
 

@@ -41,7 +41,7 @@ def widget_class() -> Any:
     except ImportError:
         return None
 
-    class Stage(anywidget.AnyWidget):  # type: ignore[misc]
+    class Stage(anywidget.AnyWidget):
         """A view in a page; what it shows is made by `Live`."""
 
         _esm = (HERE / "view.js").read_text(encoding="utf-8")

@@ -97,11 +97,9 @@ class APIServer(Component):
             self.note(subresource=route.subresource)
         self._process(pending)
 
-    def cancel_request(self, client: str, call_id: int) -> None:
-        """A client closes a watch."""
-        for cache in self.caches.values():
-            if cache.forget(client, call_id):
-                return
+    def cancel_request(self, client: str, call_id: int) -> bool:
+        """A client closes a watch; whether it was open."""
+        return any(cache.forget(client, call_id) for cache in self.caches.values())
 
     def _process(self, pending: Pending) -> None:
         """Works a request as far as it goes."""
@@ -185,7 +183,7 @@ class APIServer(Component):
                 self._answer(pending, Response(error.code, EMPTY, error.status))
             else:
                 self.after(1, "recall", method, request, then, token)
-        elif verb in ("watched", "response"):
+        elif verb == "watched":
             self.cancel_request(target, args[0])
 
     def recall(self, method: str, request: Any, then: str, token: int) -> None:

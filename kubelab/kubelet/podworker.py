@@ -192,6 +192,7 @@ class PodWorker:
             self.sync()
         elif self._gates(pod) != self._gates(before):
             self.report()
+        self.writer.reconcile(pod)
 
     @staticmethod
     def _gates(pod: Obj) -> Any:

@@ -42,6 +42,17 @@ class StatusWriter:
             return
         self._send(before)
 
+    def reconcile(self, pod: Obj) -> None:
+        """Somebody else wrote our conditions (a node that was silent is doubted): say ours again."""
+        if self.busy or not self.status or self.worker.ending.object_gone:
+            return
+        held = {row["type"]: row["status"] for row in get(pod, "status", "conditions", default=())}
+        for row in get(self.status, "conditions", default=()):
+            if held.get(row["type"]) != row["status"]:
+                self.worker.kubelet.note(again=row["type"])
+                self._send(self.status)
+                return
+
     def _send(self, before: Obj) -> None:
         self.busy, self.stale = True, False
         worker, status = self.worker, dict(self.status)

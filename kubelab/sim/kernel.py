@@ -32,6 +32,8 @@ EPOCH_NS = int((datetime(2026, 1, 1, tzinfo=timezone.utc) - UNIX).total_seconds(
 
 # A request that is lost on a cut link is given up by its sender after so long.
 TIMEOUT_NS = 10 * SECOND
+# Messages along an open connection: one that is lost ends the connection, for both ends.
+STREAM_VERBS = ("watched", "closed")
 
 # Older events keep their line in the trace but lose their detail, so that memory is bounded.
 DETAILS_KEPT = 400_000
@@ -245,6 +247,10 @@ class World:
             epoch = waiting.incarnation if waiting else None
             lost = (sender, "request", args, "timeout")
             return self.push(arrival, target, target, "undelivered", lost, epoch)
+        if verb in STREAM_VERBS and target in self.components:
+            # Both ends of a connection find out by themselves that it no longer carries anything.
+            life = self.components[target].incarnation
+            self.push(arrival, target, target, "closed", args[:1], life)
         epoch = self.components[sender].incarnation if sender in self.components else None
         lost = (target, verb, args, "timeout")
         return self.push(arrival, sender, sender, "undelivered", lost, epoch)

@@ -1,0 +1,198 @@
+"""A seeded world: random manifests, scalings, deletions and faults, then peace.
+
+While it goes on, an oracle looks at the whole cluster from outside; when all faults have ended, the
+cluster must come to rest with everything that is wished running. A seed decides everything, so that
+a failure is repeated by one line: `python -m tests.fuzz.world SEED`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from kubelab import ApiError, Cluster
+from kubelab.api import quantity
+from kubelab.api.objects import get, name_of, namespace_of
+from kubelab.sim.chance import Chance
+
+NODES = 3
+PARTS = ("scheduler", "controller-manager", "apiserver-1", "kube-proxy/node-1", "kubelet/node-2")
+
+
+def deployment(name: str, replicas: int, image: str, cpu: str) -> dict[str, Any]:
+    """A Deployment of plain pods."""
+    container = {"name": "c", "image": image, "resources": {"requests": {"cpu": cpu}}}
+    return {
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas, "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}}, "spec": {"containers": [container]},
+            },
+        },
+    }  # fmt: skip
+
+
+def service(name: str) -> dict[str, Any]:
+    """A Service in front of the pods of that name."""
+    return {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+        "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": 8080}]},
+    }  # fmt: skip
+
+
+class Fuzz:
+    """One world and the dice that decide what happens in it."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = Chance(seed, "fuzz")
+        self.cluster = Cluster(nodes=NODES, seed=seed)
+        self.wished: dict[str, int] = {}
+        self.stopped: list[str] = []
+        self.dark: list[str] = []
+
+    def play(self, moves: int = 25) -> None:
+        """Some moves, each followed by a look and some time; then peace."""
+        for _ in range(moves):
+            self.move()
+            self.cluster.run(self.dice.below(20) + self.dice.random())
+            check(self.cluster)
+        self.peace()
+
+    def move(self) -> None:
+        """One thing that a user or fate does."""
+        kind = self.dice.choice(
+            ("apply", "apply", "scale", "kill", "delete", "stop", "start", "power", "cut")
+        )
+        try:
+            getattr(self, kind)()
+        except (ApiError, TimeoutError):
+            # The API server may be away: the user will try again some other time.
+            pass
+
+    def apply(self) -> None:
+        name = f"app-{self.dice.below(4)}"
+        replicas = self.dice.below(6)
+        image = self.dice.choice(("kubelab/http:1", "kubelab/sleep:1", "nginx:1.27"))
+        cpu = self.dice.choice(("50m", "200m", "500m"))
+        self.cluster.apply([deployment(name, replicas, image, cpu), service(name)])
+        self.wished[name] = replicas
+
+    def scale(self) -> None:
+        if not self.wished:
+            return
+        name, replicas = self.dice.choice(list(self.wished)), self.dice.below(7)
+        path = f"/apis/apps/v1/namespaces/default/deployments/{name}/scale"
+        headers = {"Content-Type": "application/merge-patch+json"}
+        body = {"spec": {"replicas": replicas}}
+        if self.cluster.request("PATCH", path, body, headers).status == 200:
+            self.wished[name] = replicas
+
+    def kill(self) -> None:
+        pods = self.cluster.moment().list("Pod", "default")
+        if pods:
+            self.cluster.delete("pod", name_of(self.dice.choice(pods)))
+
+    def delete(self) -> None:
+        if self.wished and self.dice.below(3) == 0:
+            name = self.dice.choice(list(self.wished))
+            self.cluster.delete("deployment", name)
+            self.wished.pop(name)
+
+    def stop(self) -> None:
+        part = self.dice.choice(PARTS)
+        if part not in self.stopped:
+            self.cluster.faults.stop(part)
+            self.stopped.append(part)
+
+    def start(self) -> None:
+        if self.stopped:
+            self.cluster.faults.start(self.stopped.pop())
+
+    def power(self) -> None:
+        node = f"node-{1 + self.dice.below(NODES)}"
+        if node in self.dark:
+            self.cluster.faults.start_node(node)
+            self.dark.remove(node)
+        elif not self.dark:
+            self.cluster.faults.stop_node(node)
+            self.dark.append(node)
+
+    def cut(self) -> None:
+        if self.dice.below(2):
+            self.cluster.faults.partition(["node-1"], ["apiserver-1", "scheduler"])
+        else:
+            self.cluster.faults.heal()
+
+    def peace(self) -> None:
+        """Every fault ends; the cluster must become what is wished."""
+        self.cluster.faults.heal()
+        for part in self.stopped:
+            self.cluster.faults.start(part)
+        for node in self.dark:
+            self.cluster.faults.start_node(node)
+        self.cluster.run(900)
+        self.cluster.settle(600)
+        check(self.cluster)
+        for name, replicas in self.wished.items():
+            ready = [
+                name_of(pod)
+                for pod in self.cluster.list("Pod", "default", {"app": name})
+                if is_ready(pod)
+            ]
+            assert len(ready) == replicas, f"{name}: wished {replicas}, ready {ready}"
+            slices = self.cluster.list(
+                "EndpointSlice", "default", {"kubernetes.io/service-name": name}
+            )
+            rows = [
+                row
+                for s in slices
+                for row in s.get("endpoints") or ()
+                if row["conditions"]["ready"]
+            ]
+            assert len(rows) == replicas, f"{name}: {len(rows)} ready endpoints for {replicas}"
+
+
+def is_ready(pod: Any) -> bool:
+    """Whether a pod is Ready and not on its way out."""
+    conditions = get(pod, "status", "conditions", default=())
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return ready and not pod["metadata"].get("deletionTimestamp")
+
+
+def check(cluster: Cluster) -> None:
+    """What must hold at any moment, whatever has happened."""
+    moment = cluster.moment()
+    pods = moment.list("Pod")
+    addresses: dict[str, str] = {}
+    asked: dict[str, Any] = {}
+    for pod in pods:
+        phase = get(pod, "status", "phase")
+        node = get(pod, "spec", "nodeName")
+        if node and phase not in ("Succeeded", "Failed"):
+            for container in pod["spec"]["containers"]:
+                cpu = get(container, "resources", "requests", "cpu", default="0")
+                asked[node] = asked.get(node, 0) + quantity.parse(cpu)
+    for node, cpu in asked.items():
+        assert cpu <= 4, f"{node} is asked for {cpu} cpu"
+    for name, component in cluster.world.components.items():
+        if not name.startswith("kernel/node-"):
+            continue
+        for address, pod in component.pods.items():  # type: ignore[attr-defined]
+            assert address not in addresses, f"{address} is {pod}'s and {addresses[address]}'s"
+            addresses[address] = pod
+    server: Any = cluster.world.components["apiserver-1"]
+    store: Any = cluster.world.components["etcd-1"].store  # type: ignore[attr-defined]
+    if not server.stopped:
+        for prefix, cache in server.caches.items():
+            if cache.filled and cache.revision == store.revision:
+                held = {(namespace_of(o), name_of(o)) for o in cache.objects.values()}
+                start = moment.keys(prefix)
+                assert len(held) == len(start), f"the cache of {prefix} differs from the store"
+    broken = [event.detail["panic"] for event in cluster.trace[-2000:] if "panic" in event.detail]
+    assert broken == []
+
+
+if __name__ == "__main__":
+    Fuzz(int(sys.argv[1])).play()
+    sys.stdout.write("held\n")

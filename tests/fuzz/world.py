@@ -7,6 +7,7 @@ a failure is repeated by one line: `python -m tests.fuzz.world SEED`.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
@@ -64,11 +65,9 @@ class Fuzz:
         kind = self.dice.choice(
             ("apply", "apply", "scale", "kill", "delete", "stop", "start", "power", "cut")
         )
-        try:
+        # The API server may be away: the user will try again some other time.
+        with contextlib.suppress(ApiError, TimeoutError):
             getattr(self, kind)()
-        except (ApiError, TimeoutError):
-            # The API server may be away: the user will try again some other time.
-            pass
 
     def apply(self) -> None:
         name = f"app-{self.dice.below(4)}"

@@ -22,7 +22,7 @@ from kubelab.views.desk import desk_of
 from kubelab.views.palette import actor_of, label_of
 from kubelab.views.room import Room, amount_text, rooms
 from kubelab.views.view import Kind, View
-from kubelab.views.words import Table, Words, listed, plural
+from kubelab.views.words import Table, Words, listed, natural, plural
 
 # Background chatter that no step stops at: heartbeats, Events, and what is only read.
 NOISE = ("/registry/leases/", "/registry/events/", "compact_rev_key", "/registry/masterleases/")
@@ -102,6 +102,7 @@ def frame(cluster: Any, cursor: Cursor, options: dict[str, Any]) -> dict[str, An
     shown = [pod_row(pod) for pod in pods]
     rows = [node_row(node, place, shown, down) for node in nodes]
     known = {row["name"] for row in rows}
+    rows.sort(key=lambda row: natural(row["name"]))
     tray = [row for row in shown if row["node"] not in known]
     return {
         "revision": moment.revision,
@@ -260,6 +261,7 @@ def _message(event: Event) -> dict[str, Any]:
     """The arrow of a step: the message itself, or for a decision where it will act."""
     detail = event.detail
     about = detail.get("name") or str(detail.get("key", "")).rpartition("/")[2]
+    about = about or detail.get("kind")
     verb = str(detail.get("verb") or event.verb).replace("_", " ")
     start, end = event.actor, event.target
     role = end.partition("/")[0]

@@ -19,6 +19,7 @@ from kubelab.views.picture import (
     fit,
     line,
     measure,
+    path,
     placed,
     rect,
     text,
@@ -28,7 +29,9 @@ from kubelab.views.shapes import bar, pill, thing
 IN_DETAIL, AS_TILES = 12, 60
 PODS_NAMED = 16
 POD_ROW = 38
-TRAY_Y = 76
+TRAY_Y = 86
+# Between the control plane and the tray: where messages between its parts go.
+LANE_Y = 67
 
 
 def draw(data: dict[str, Any]) -> Picture:
@@ -272,30 +275,44 @@ def _message(picture: Picture, message: dict[str, Any], places: Places) -> None:
             )  # fmt: skip
         return
     (x1, y1), (x2, y2) = start, end
-    dx, dy = x2 - x1, y2 - y1
-    length = max((dx * dx + dy * dy) ** 0.5, 1)
-    cut = 22 if abs(dy) > abs(dx) else 60
-    cut = min(cut, length / 3)
-    ax, ay = x1 + dx * cut / length, y1 + dy * cut / length
-    bx, by = x2 - dx * cut / length, y2 - dy * cut / length
-    dash = "6 4" if message["dashed"] else ""
-    if length < 90:
-        body = arrow(x1, y1, x2, y2, stroke=message["actor"], width=2.5, dash=dash)
-        body += _label(words, message["actor"], min(max(x2, 140), WIDTH - 140), y2 + 34)
-        picture.add(
-            "message", 0, 0, body, kind="message", actor=message["actor"], event=message["event"]
-        )
-        return
-    body = line(ax, ay, bx, by, stroke="paper", width=7)
-    body += arrow(ax, ay, bx, by, stroke="ink", width=5, dash=dash)
-    body += arrow(ax, ay, bx, by, stroke=message["actor"], width=2.5, dash=dash)
-    middle = (min(max((x1 + x2) / 2, 140), WIDTH - 140), (y1 + y2) / 2)
-    if abs(dy) < 10:
-        middle = (middle[0], middle[1] + 32)
-    body += _label(words, message["actor"], *middle)
+    if y1 < TRAY_Y and y2 < TRAY_Y:
+        body = _elbow(x1, x2, message["actor"], "6 4" if message["dashed"] else "")
+        middle = ((x1 + x2) / 2, LANE_Y)
+    else:
+        body = _straight(x1, y1, x2, y2, message)
+        near = abs(x2 - x1) + abs(y2 - y1) < 90
+        # What a runtime does to a pod beside it needs no line; the word stands below the pod.
+        body = "" if near else body
+        middle = (x2, y2 + 34) if near else ((x1 + x2) / 2, (y1 + y2) / 2)
+    body += _label(words, message["actor"], min(max(middle[0], 140), WIDTH - 140), middle[1])
     picture.add(
         "message", 0, 0, body, kind="message", actor=message["actor"], event=message["event"]
     )
+
+
+def _straight(x1: float, y1: float, x2: float, y2: float, message: dict[str, Any]) -> str:
+    """An arrow from near one end to near the other, with an edge that stands out on any ground."""
+    dx, dy = x2 - x1, y2 - y1
+    length = max((dx * dx + dy * dy) ** 0.5, 1)
+    cut = min(22 if abs(dy) > abs(dx) else 60, length / 3)
+    ax, ay = x1 + dx * cut / length, y1 + dy * cut / length
+    bx, by = x2 - dx * cut / length, y2 - dy * cut / length
+    dash = "6 4" if message["dashed"] else ""
+    return (
+        line(ax, ay, bx, by, stroke="paper", width=7)
+        + arrow(ax, ay, bx, by, stroke="ink", width=5, dash=dash)
+        + arrow(ax, ay, bx, by, stroke=message["actor"], width=2.5, dash=dash)
+    )
+
+
+def _elbow(x1: float, x2: float, actor: str, dash: str) -> str:
+    """A way below the row of the control plane, so that it crosses nobody between the ends."""
+    out = ""
+    for stroke, width in (("ink", 5.0), (actor, 2.5)):
+        d = f"M{x1:.0f} 53V{LANE_Y}H{x2:.0f}"
+        out += path(d, stroke=stroke, width=width, dash=dash)
+        out += arrow(x2, LANE_Y, x2, 53, stroke=stroke, width=width, dash=dash)
+    return out
 
 
 def _label(words: str, actor: str, x: float, y: float) -> str:

@@ -23,7 +23,7 @@ from kubelab.views.cursor import Cursor
 from kubelab.views.facts import find
 from kubelab.views.room import comparison, distance, exact, fitting, miss, rooms
 from kubelab.views.view import Kind, View
-from kubelab.views.words import Table, Words, listed, plural
+from kubelab.views.words import Table, Words, listed, natural, plural
 
 # With more nodes than this a part is a plugin's row, and only some columns are drawn.
 NODES_SINGLY = 12
@@ -103,7 +103,7 @@ def event_of(trace: Any, decision: Any, pod: str) -> int:
 
 def plan(decision: dict[str, Any]) -> list[tuple[str, str]]:
     """The parts in which a decision is told, in order."""
-    nodes = sorted(decision["filters"])
+    nodes = sorted(decision["filters"], key=natural)
     parts = [("take", "")]
     if len(nodes) <= NODES_SINGLY:
         parts += [("node", name) for name in nodes]

@@ -13,7 +13,7 @@ from typing import Any
 
 from kubelab.views.picture import Picture, line, measure, path, placed, rect, text, wrap
 from kubelab.views.shapes import bar, thing
-from kubelab.views.words import plural
+from kubelab.views.words import natural, plural
 
 ALWAYS = "NodeResourcesFit"
 LEFT = 372
@@ -36,11 +36,12 @@ def failure(row: dict[str, list[str]]) -> tuple[str, list[str]] | None:
 
 def columns(decision: dict[str, Any], most: int) -> list[str]:
     """The nodes to draw: all, or the best by total and a few of those dropped."""
-    names = sorted(decision["filters"])
+    names = sorted(decision["filters"], key=natural)
     if len(names) <= most:
         return names
     totals = decision.get("totals") or {}
-    best = sorted(totals, key=lambda name: (-totals[name], name))
+    winner = decision["node"]
+    best = sorted(totals, key=lambda name: (name != winner, -totals[name], natural(name)))
     out = [name for name in names if name not in totals]
     half = most // 2 if out else most
     chosen = best[: max(half, most - len(out))]

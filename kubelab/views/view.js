@@ -3,6 +3,8 @@
 // without imports, so that it can be loaded from anywhere.
 
 const SVG = "http://www.w3.org/2000/svg";
+// So long the kernel may take to answer before the view says so.
+const PATIENCE_MS = 15000;
 const RUNGS = ["message", "decision", "outcome"];
 const KEYS = {
   ArrowRight: "step", n: "step", ArrowLeft: "back", b: "back", Home: "first", End: "now",
@@ -216,7 +218,14 @@ function title(head) {
 
 function render({model, el, signal}) {
   const root = make("div", {class: "kl", tabindex: "0", role: "group", "data-lm-suppress-shortcuts": "true"});
-  const send = message => model.send(message);
+  let waiting = null;
+  const send = message => {
+    model.send(message);
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      parts.alert.textContent = "No answer: the kernel is busy or gone. Wait, or run the cell again.";
+    }, PATIENCE_MS);
+  };
   const open = {why: false, table: false};
   let shown = null;
   const toggle = name => { open[name] = !open[name]; if (shown) words(shown.head); };
@@ -254,6 +263,7 @@ function render({model, el, signal}) {
     words(next.head);
   }
   const heard = message => {
+    clearTimeout(waiting);
     if (message.update) take(message.update);
     if (message.alert) parts.alert.textContent = message.alert;
   };
@@ -271,7 +281,10 @@ function render({model, el, signal}) {
   el.append(root);
   take({...model.get("whole"), base: 0});
   send({command: "whole"});
-  return () => model.off("msg:custom", heard);
+  return () => {
+    clearTimeout(waiting);
+    model.off("msg:custom", heard);
+  };
 }
 
 export default {render};

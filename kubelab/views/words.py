@@ -56,3 +56,9 @@ def listed(names: list[str], most: int = 3) -> str:
     if len(names) > 1:
         return f"{', '.join(names[:-1])} and {names[-1]}"
     return names[0] if names else "none"
+
+
+def natural(name: str) -> tuple[str, int, str]:
+    """The order in which people count names: `node-2` before `node-10`."""
+    head = name.rstrip("0123456789")
+    return head, int(name[len(head) :] or 0), name

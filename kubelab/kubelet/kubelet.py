@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 from kubelab.api.objects import Obj, get, key_of, merged, name_of, uid_of
 from kubelab.api.rest import Response
-from kubelab.client.client import Client
 from kubelab.client.events import Recorder
 from kubelab.kubelet import hooks, words
 from kubelab.kubelet.backoff import Backoff
@@ -29,6 +28,7 @@ from kubelab.kubelet.nodereporter import NodeReporter
 from kubelab.kubelet.objectcache import ObjectCache
 from kubelab.kubelet.podworker import PodWorker
 from kubelab.kubelet.probes import Prober
+from kubelab.kubelet.serving import Serving, Stream
 from kubelab.network.kernel import Kernel
 from kubelab.runtime.cri import Answer
 from kubelab.runtime.service import Runtime
@@ -45,7 +45,7 @@ class Call(NamedTuple):
     context: tuple[Any, ...] = ()
 
 
-class Kubelet(Client):
+class Kubelet(Serving):
     """The kubelet `kubelet/<node>`; `node` is the manifest of its machine, `address` the node's."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Kubelet(Client):
         self.address = address
         # Never set back: an answer to a call of an earlier life must not be taken for ours.
         self.last_cri = 0
-        self.last_step = 0
+        self.last_stream = 0
 
     def start(self) -> None:
         super().start()
@@ -80,6 +80,7 @@ class Kubelet(Client):
         self.prober = Prober(self)
         self.objects = ObjectCache(self)
         self.restarts = Backoff()
+        self.streams: dict[int, Stream] = {}
         self.ready_for_pods = False
         self.relist_phase_ns = self.now % SECOND
         self.changed_pods: dict[str, None] = {}
@@ -137,7 +138,7 @@ class Kubelet(Client):
         if not answer.ok:
             self.note(error=answer.error)
         if uid == "":
-            self.method(reply)(answer)
+            self.method(reply)(answer, *context)
             return
         worker = self.workers.get(uid)
         if worker is not None:
@@ -255,7 +256,9 @@ class Kubelet(Client):
 
     def answered(self, token: Any, outcome: Any) -> None:
         """The kernel has the outcome of a request that a probe or hook sent."""
-        if token[0] == "hook":
+        if token[0] == "forward":
+            self.forwarded(token, outcome)
+        elif token[0] == "hook":
             _, uid, epoch, reply, context = token
             worker = self.workers.get(uid)
             if worker is not None:

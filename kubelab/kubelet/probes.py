@@ -310,7 +310,7 @@ class Prober:
         if not answer.ok:
             self._settle(key, probe, Result("unknown", answer.error))
         else:
-            code, output = answer.value
+            code, output = answer.value[:2]
             self._settle(
                 key,
                 probe,

@@ -43,7 +43,7 @@ class StatusWriter:
         self._send(before)
 
     def reconcile(self, pod: Obj) -> None:
-        """Somebody else wrote our conditions (a node that was silent is doubted): say ours again."""
+        """Somebody else wrote our conditions (a silent node is doubted): say ours again."""
         if self.busy or not self.status or self.worker.ending.object_gone:
             return
         held = {row["type"]: row["status"] for row in get(pod, "status", "conditions", default=())}

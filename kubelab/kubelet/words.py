@@ -8,6 +8,7 @@ In Kubernetes: no counterpart; the kubelet writes log lines.
 from __future__ import annotations
 
 from kubelab.api.objects import Obj
+from kubelab.client import sentences
 from kubelab.sim.kernel import Event
 
 # What an answer of the runtime means, by the call.
@@ -21,6 +22,7 @@ DONE = {
     "stop_pod_sandbox": "the sandbox is stopped",
     "remove_container": "an old container is removed",
     "exec_sync": "the command has ended",
+    "exec": "the command has ended",
 }
 
 
@@ -43,7 +45,14 @@ def tell(event: Event) -> str:
             return f"{who} hears from its runtime that {call} has failed{of}{said}."
         return f"{who} hears that {DONE.get(call, f'{call} is done')}{of}{said}."
     pods = ", ".join(detail.get("pods", ())) or "its pods"
-    sentences = {
+    where = f"{detail.get('container')} of {detail.get('pod')}"
+    told = {
+        "container_logs": f"is asked for the log of {where}",
+        "attach_to": f"is asked for the output of {where}",
+        "exec_in": f"is asked to run a command in {where}",
+        "port_forward": f"hands a request on to port {detail.get('port')} of {detail.get('pod')}",
+        "follow": "sends what is new in a log that somebody follows",
+        "stream_closed": "hears that nobody follows a log any longer",
         "start": "starts and registers its node, because nobody else does",
         "changed": f"is told that a container of {detail.get('pod')} has ended",
         "relist": f"looks at what its runtime has for {pods}",
@@ -55,7 +64,9 @@ def tell(event: Event) -> str:
         "probe_timeout": f"has no answer to a probe of {detail.get('container')} in time",
         "answered": "gets the outcome of a request that it sent to a container",
     }
-    return f"{who} {sentences.get(event.verb, f'handles {event.verb}')}{said}."
+    if event.verb not in told:
+        return sentences.heard(who, event)
+    return f"{who} {told[event.verb]}{said}."
 
 
 def _did(detail: Obj) -> str:

@@ -16,7 +16,7 @@ from kubelab.runtime.cri import (
     Sandbox,
 )
 from kubelab.runtime.process import Process
-from kubelab.runtime.shell import Session
+from kubelab.runtime.session import Session
 
 
 class Container:

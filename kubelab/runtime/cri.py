@@ -106,6 +106,8 @@ class ExecResult(NamedTuple):
 
     exit_code: int
     output: str
+    stdout: str = ""
+    stderr: str = ""
 
 
 class Answer(NamedTuple):
@@ -154,3 +156,13 @@ class RuntimeService(Protocol):
         self, caller: str, call_id: int, container_id: str, command: tuple[str, ...]
     ) -> None:
         """Runs a command in a container; answers with its ExecResult."""
+
+    def exec(
+        self,
+        caller: str,
+        call_id: int,
+        container_id: str,
+        command: tuple[str, ...],
+        stdin: str = "",
+    ) -> None:
+        """The same with input, for a person; answers with the ExecResult as well."""

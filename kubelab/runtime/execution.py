@@ -20,7 +20,8 @@ from kubelab.runtime import commands, images, programs
 from kubelab.runtime.container import Container
 from kubelab.runtime.cri import EXITED, RUNNING, Answer, ExecResult
 from kubelab.runtime.process import NoAnswer, Process, Program, Refuse
-from kubelab.runtime.shell import Script, Session, ShellProgram, describe
+from kubelab.runtime.session import Session
+from kubelab.runtime.shell import Script, ShellProgram, describe
 from kubelab.runtime.shelllexer import SyntaxProblem
 from kubelab.sim.kernel import Component
 
@@ -239,7 +240,12 @@ class Execution(Component):
     # Commands beside the first process, and what commands ask of the network.
 
     def execute(
-        self, container: Container, argv: tuple[str, ...], caller: str, call_id: int
+        self,
+        container: Container,
+        argv: tuple[str, ...],
+        caller: str,
+        call_id: int,
+        stdin: str = "",
     ) -> Answer | None:
         """Runs a command in a container; None if it is not over yet."""
         if not container.running or container.process is None:
@@ -253,9 +259,10 @@ class Execution(Component):
         container.last_session += 1
         key = f"exec-{container.last_session}"
         try:
-            session = Session(container.process, argv, key)
+            session = Session(container.process, argv, key, stdin)
         except SyntaxProblem as problem:
-            return Answer(True, ExecResult(2, f"sh: {problem}\n"))
+            text = f"sh: {problem}\n"
+            return Answer(True, ExecResult(2, text, "", text))
         session.run()
         result = session.result()
         if result is not None:

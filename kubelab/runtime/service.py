@@ -326,6 +326,26 @@ class Runtime(Execution, Component):
         if outcome is not None:
             self.answer(caller, call_id, outcome)
 
+    def exec(
+        self,
+        caller: str,
+        call_id: int,
+        container_id: str,
+        command: tuple[str, ...],
+        stdin: str = "",
+    ) -> None:
+        """The same for a person, whose input comes with it."""
+        container = self._find(caller, call_id, container_id)
+        if container is None:
+            return
+        self.note(command=" ".join(command)[:200])
+        outcome = self.execute(container, command, caller, call_id, stdin)
+        if outcome is not None:
+            if not outcome.ok:
+                text = f'failed to exec in container: failed to start exec "{self._id()}": '
+                outcome = outcome._replace(error=text + outcome.error)
+            self.answer(caller, call_id, outcome)
+
     # Faults.
 
     def kill(self, namespace: str, pod: str, container: str) -> None:

@@ -3,8 +3,7 @@
 `run` carries out instructions until the script ends or has to wait (for a `sleep`, for the
 network); whoever started it calls `resume` with the status of what it waited for. A script is the
 first process of a container (`ShellProgram`, which ignores SIGTERM unless it has set a trap, as
-every first process does) or a command that somebody runs in one (`Session`: exec probes, hooks,
-kubectl exec).
+every first process does) or a command that somebody runs in one (`session.py`).
 
 In Kubernetes: no counterpart; there, an image brings a real shell.
 """
@@ -14,7 +13,6 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab.runtime import commands, control
-from kubelab.runtime.cri import ExecResult
 from kubelab.runtime.files import ReadOnly, normal
 from kubelab.runtime.process import Process, Program
 from kubelab.runtime.shelllexer import Part, SyntaxProblem, Word
@@ -54,7 +52,9 @@ class Script:
         # The command that waits for the network, with what its answer is printed for.
         self.pending: tuple[str, ...] = ()
         self.process: Process = None  # type: ignore[assignment]  # set by the first run
+        # What an exec's answer is made of: all output, and of that what went to standard error.
         self.output: list[str] | None = None
+        self.errors: list[str] = []
 
     # Running.
 
@@ -133,6 +133,7 @@ class Script:
             self.write(f"{line}\n")
         elif self.output is not None:
             self.output.append(f"{line}\n")
+            self.errors.append(f"{line}\n")
         else:
             self.process.write(f"{line}\n")
 
@@ -357,30 +358,6 @@ class ShellProgram(Program):
             process.stop_timer("main")
             script.interrupt(trap)
             self._look(process)
-
-
-class Session:
-    """A command that somebody runs in a container, until it ends."""
-
-    def __init__(self, process: Process, argv: tuple[str, ...], key: str) -> None:
-        self.process = process
-        self.key = key
-        self.script = script_of(argv, key)
-        self.script.process = process
-        self.script.output = []
-
-    def run(self) -> None:
-        """Begins."""
-        self.script.run()
-
-    def resume(self, status: int) -> None:
-        """What the command waited for is over."""
-        self.script.resume(status)
-
-    def result(self) -> ExecResult | None:
-        """How it ended, or None while it runs."""
-        script = self.script
-        return ExecResult(script.status, "".join(script.output or ())) if script.done else None
 
 
 def describe(program: Any) -> str:

@@ -34,6 +34,7 @@ def tell(event: Event) -> str:
         "stop_container": f"sends {detail.get('signal', 'SIGKILL')} to {name} of {pod}",
         "kill_now": f"kills {name} of {pod} because its time to end is over",
         "remove_container": f"removes the ended container {name} of {pod}",
+        "exec": f"runs `{detail.get('command')}` in {name} of {pod} for somebody",
         "exec_sync": f"runs `{detail.get('command')}` in {name} of {pod}",
         "out_of_memory": f"kills {name} of {pod} because it uses more memory than its limit",
         "program_timer": f"wakes {name} of {pod}: its timer {detail.get('timer')} is over",

@@ -1,0 +1,1 @@
+"""Time lines of nodes and their pods, over a whole cluster."""

@@ -31,7 +31,7 @@ PODS_NAMED = 16
 POD_ROW = 38
 TRAY_Y = 86
 # Between the control plane and the tray: where messages between its parts go.
-LANE_Y = 67
+LANE_Y = 67.0
 
 
 def draw(data: dict[str, Any]) -> Picture:
@@ -309,7 +309,7 @@ def _elbow(x1: float, x2: float, actor: str, dash: str) -> str:
     """A way below the row of the control plane, so that it crosses nobody between the ends."""
     out = ""
     for stroke, width in (("ink", 5.0), (actor, 2.5)):
-        d = f"M{x1:.0f} 53V{LANE_Y}H{x2:.0f}"
+        d = f"M{x1:.0f} 53V{LANE_Y:.0f}H{x2:.0f}"
         out += path(d, stroke=stroke, width=width, dash=dash)
         out += arrow(x2, LANE_Y, x2, 53, stroke=stroke, width=width, dash=dash)
     return out

@@ -130,6 +130,7 @@ def test_the_widget_is_part_of_the_bundle(monkeypatch: pytest.MonkeyPatch) -> No
     assert set(views.etcd(story())._repr_mimebundle_()) == {"text/plain", "text/html"}
 
 
+@pytest.mark.native
 def test_importing_views_is_light() -> None:
     """Neither anywidget nor numpy nor IPython comes with `import kubelab.views`."""
     import subprocess

@@ -7,11 +7,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 import kubelab.views
 
 HERE = Path(__file__).parent
 
 
+@pytest.mark.native
 def test_pure_functions_under_node(node: str, tmp_path: Path) -> None:
     """`applied`, `difference` and `command` do what the page relies on."""
     module = tmp_path / "view.mjs"

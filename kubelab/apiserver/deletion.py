@@ -32,6 +32,12 @@ from kubelab.sim.kernel import timestamp
 if TYPE_CHECKING:
     from kubelab.apiserver.server import APIServer
 
+# Kinds of which a deletion is answered with the object as it was, not with a Status.
+ANSWERED_WHOLE = (
+    "PersistentVolume", "PersistentVolumeClaim", "Pod", "PodTemplate", "ResourceQuota", "Service",
+    "ServiceAccount",
+)  # fmt: skip
+
 
 def delete(server: APIServer, pending: Pending) -> Write | Response:
     """DELETE of one object: at once, or marked until its grace and finalizers are over."""
@@ -55,9 +61,9 @@ def deleted(
     marked = metadata.get("deletionTimestamp")
     held = bool(finalizers) or (kind.kind == "Namespace" and get(old, "spec", "finalizers"))
     if not grace and not held:
-        answer = _deleted_status(kind, old) if kind.kind != "Pod" else old
-        gone = Write(name_of(old), key, None, revision, answer, 200, released(kind, old), False)
-        return gone._replace(stamp=True) if kind.kind == "Pod" else gone
+        whole = kind.kind in ANSWERED_WHOLE
+        answer = old if whole else _deleted_status(kind, old)
+        return Write(name_of(old), key, None, revision, answer, 200, released(kind, old), whole)
     already = metadata.get("deletionGracePeriodSeconds")
     if marked and (already is None or grace >= already) and finalizers == _list(metadata):
         return reading.present(server, pending, 200, old)

@@ -72,7 +72,8 @@ def prepare_update(kind: Kind, old: Obj, new: Obj, subresource: str) -> Obj:
     hook = UPDATE.get((kind.group, kind.kind))
     if hook and not subresource:
         new = hook(old, new)
-    if counts_generation(kind) and not subresource and _wish(kind, old) != _wish(kind, new):
+    counts = counts_generation(kind) or kind.kind == "EndpointSlice"
+    if counts and not subresource and _wish(kind, old) != _wish(kind, new):
         generation = get(old, "metadata", "generation", default=0) + 1
         new = with_(new, ("metadata", "generation"), generation)
     return new
@@ -100,6 +101,8 @@ def _wish(kind: Kind, obj: Obj) -> Any:
     """The part of an object whose change makes a new generation."""
     if kind.kind == "Deployment":
         return obj.get("spec"), get(obj, "metadata", "annotations", default=EMPTY)
+    if kind.kind == "EndpointSlice":
+        return obj.get("endpoints"), obj.get("ports"), get(obj, "metadata", "labels")
     if "spec" in obj:
         return obj["spec"]
     return without(without(obj, ("metadata",)), ("status",))

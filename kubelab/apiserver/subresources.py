@@ -140,9 +140,6 @@ def _scheduled(server: APIServer, pod: Obj) -> Arr:
         "type": "PodScheduled", "status": "True", "lastProbeTime": None,
         "lastTransitionTime": timestamp(server.now),
     }  # fmt: skip
-    generation = get(pod, "metadata", "generation")
-    if generation:
-        condition["observedGeneration"] = generation
     others = [c for c in get(pod, "status", "conditions", default=NOTHING)
               if c["type"] != "PodScheduled"]  # fmt: skip
     return Arr([*others, freeze(condition)])
@@ -159,10 +156,11 @@ def eviction(server: APIServer, pending: Pending) -> Write | Response:
         if selectors.compile_selector(get(budget, "spec", "selector")).matches(labels_of(old))
     ]
     if len(budgets) > 1:
-        raise errors.internal_error(
+        text = (
             "This pod has more than one PodDisruptionBudget, which the eviction subresource does "
             "not support."
         )
+        raise errors.failure(500, text)
     for budget in budgets:
         status = budget.get("status") or EMPTY
         if not status.get("disruptionsAllowed"):

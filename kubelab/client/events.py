@@ -1,10 +1,12 @@
 """The recorder of Events: what a component tells people about an object.
 
 An Event names the object, a reason in one word and a message. Repeats of the same one are one Event
-object whose count grows. Recording never fails the work that it tells of.
+object whose count grows. From the tenth message on that differs from those before in nothing but
+its words, within ten minutes, such messages share one Event too. Recording never fails the work
+that it tells of.
 
-In Kubernetes: k8s.io/client-go/tools/record and tools/events. Left out: the spam filter, and the
-aggregation of similar messages.
+In Kubernetes: k8s.io/client-go/tools/record (EventAggregator, eventLogger) and tools/events. Left
+out: the spam filter.
 """
 
 from __future__ import annotations
@@ -12,14 +14,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from kubelab.api.objects import Obj, freeze, get, name_of, namespace_of, uid_of
+from kubelab.api.objects import Obj, freeze, get, merged, name_of, namespace_of, uid_of
 from kubelab.api.rest import Response
-from kubelab.sim.kernel import micro_timestamp
+from kubelab.sim.kernel import SECOND, micro_timestamp
 
 if TYPE_CHECKING:
     from kubelab.client.client import Client
 
 REMEMBERED = 4096
+SIMILAR, SIMILAR_NS = 10, 600 * SECOND
+COMBINED = "(combined from similar events): "
 
 
 class Recorder:
@@ -34,6 +38,8 @@ class Recorder:
         # The newer form (events.k8s.io), as the scheduler writes it: eventTime and a series.
         self.series = series
         self.seen: dict[tuple[str, ...], tuple[str, str, int]] = {}
+        # For each object and reason, the last messages, and when the last of them came.
+        self.similar: dict[tuple[str, ...], tuple[int, tuple[str, ...]]] = {}
         self.last_ns = 0
         self.offset_ns = crc32(f"{component}/{client.name}".encode()) % 50_000
 
@@ -49,9 +55,13 @@ class Recorder:
     ) -> None:
         """Records that something happened to `obj`; `type_` is `Normal` or `Warning`."""
         client = self.client
-        identity = (uid_of(obj) or name_of(obj), type_, reason, message, field_path)
-        seen = self.seen.get(identity)
         client.note(event=f"{reason}: {message}")
+        about = (uid_of(obj) or name_of(obj), type_, reason, field_path)
+        combined = not self.series and self._is_one_of_many(about, message)
+        if combined:
+            message = COMBINED + message
+        identity = (*about, COMBINED if combined else message)
+        seen = self.seen.get(identity)
         if seen is not None:
             namespace, name, count = seen
             self.seen[identity] = (namespace, name, count + 1)
@@ -62,6 +72,8 @@ class Recorder:
                 }
             else:
                 patch = {"count": count + 1, "lastTimestamp": client.timestamp}
+                if combined:
+                    patch["message"] = message
             client.patch("v1/Event", namespace, name, patch)
             return
         # Two recorders may speak of one object in the same nanosecond: each has its own offset, so
@@ -72,7 +84,23 @@ class Recorder:
         if len(self.seen) >= REMEMBERED:
             del self.seen[next(iter(self.seen))]
         self.seen[identity] = (namespace, name, 1)
-        client.create(self._make(obj, namespace, name, type_, reason, message, field_path, action))
+        made = self._make(obj, namespace, name, type_, reason, message, field_path, action)
+        # Such an Event is made anew from its parts, without the fields of the newer form.
+        client.create(merged(made, reportingComponent="") if combined else made)
+
+    def _is_one_of_many(self, about: tuple[str, ...], message: str) -> bool:
+        """Whether so many messages of this kind came lately that they are told together."""
+        now = self.client.now
+        last_ns, messages = self.similar.pop(about, (now, ()))
+        if now - last_ns > SIMILAR_NS:
+            messages = ()
+        if message not in messages:
+            messages = (*messages, message)
+        many = len(messages) >= SIMILAR
+        if len(self.similar) >= REMEMBERED:
+            del self.similar[next(iter(self.similar))]
+        self.similar[about] = (now, messages[:-1] if many else messages)
+        return many
 
     def _make(
         self,

@@ -174,7 +174,8 @@ class CoreDNS(Client):
             return
         if query.error or query.class_ != "IN":
             self.note(rcode=query.error or "REFUSED")
-            kernel.reply(flow_id, wire.response(query, query.error or "REFUSED"))
+            error = wire.response(query, query.error or "REFUSED", authoritative=False)
+            kernel.reply(flow_id, error)
             return
         self.note(name=query.name, type=query.type, server=self.address)
         self._work(Pending(flow_id, protocol, query, ()))
@@ -258,7 +259,8 @@ class CoreDNS(Client):
         if kernel is not None:
             message = wire.response(
                 job.query, reply.rcode, answers, reply.authority, reply.additional,
-                authoritative=authoritative, limit=limit,
+                authoritative=authoritative and reply.rcode in ("NOERROR", "NXDOMAIN"),
+                limit=limit,
             )  # fmt: skip
             kernel.reply(job.flow_id, message)
 
@@ -273,8 +275,10 @@ class CoreDNS(Client):
     def _forward(self, job: Pending, name: str, type_: str) -> None:
         cached = self.cache.get((name.lower(), type_))
         if cached is not None and cached[0] > self.now:
-            self.note(cached=name)
-            self._known(job, name, type_, cached[1], cached[2])
+            left = -((self.now - cached[0]) // SECOND)
+            self.note(cached=name, seconds_left=left)
+            rows = tuple(row._replace(ttl=left) for row in cached[2])
+            self._known(job, name, type_, cached[1], rows)
             return
         kernel = self._kernel()
         block = match(self.blocks, name.lower())
@@ -305,20 +309,22 @@ class CoreDNS(Client):
             self.note(upstream=outcome.error or "bad answer")
             self._finish(job, Reply("SERVFAIL"))
             return
-        self._remember(name, type_, message)
-        self._known(job, name, type_, message.rcode, message.answers)
+        rows = self._remember(name, type_, message)
+        self._known(job, name, type_, message.rcode, rows)
 
-    def _remember(self, name: str, type_: str, message: wire.Message) -> None:
+    def _remember(self, name: str, type_: str, message: wire.Message) -> tuple[Answer, ...]:
+        """Puts an answer into the cache; its rows live no longer than there."""
         block = match(self.blocks, name.lower())
         if block is None or not block.cache_seconds:
-            return
+            return message.answers
         if any(dotted(name.lower()).endswith(zone) for zone in block.uncached):
-            return
+            return message.answers
         ttl = min([block.cache_seconds, *(row.ttl for row in message.answers)])
         if len(self.cache) >= CACHED:
             del self.cache[next(iter(self.cache))]
-        expires = self.now + ttl * SECOND
-        self.cache[name.lower(), type_] = (expires, message.rcode, message.answers)
+        rows = tuple(row._replace(ttl=ttl) for row in message.answers)
+        self.cache[name.lower(), type_] = (self.now + ttl * SECOND, message.rcode, rows)
+        return rows
 
     def _known(
         self, job: Pending, name: str, type_: str, rcode: str, rows: tuple[Answer, ...]

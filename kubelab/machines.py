@@ -13,7 +13,7 @@ import ipaddress
 from typing import Any
 
 from kubelab.api import manifests
-from kubelab.api.objects import Obj, freeze, name_of
+from kubelab.api.objects import Obj, freeze, get, name_of
 from kubelab.dns import upstream
 from kubelab.dns.resolver import Resolver
 from kubelab.dns.server import CoreDNS
@@ -74,7 +74,10 @@ def add_node(
     name = name_of(node)
     address = str(FIRST_ADDRESS + number)
     world.add(Kernel(f"kernel/{name}"))
-    world.add(FLAVOURS[runtime](f"runtime/{name}", coredns_factory=start_coredns))
+    images = get(node, "status", "images", default=())
+    world.add(
+        FLAVOURS[runtime](f"runtime/{name}", coredns_factory=start_coredns, present=images)
+    )
     world.add(Kubelet(f"kubelet/{name}", node, address=address, servers=servers))
     world.add(KubeProxy(f"kube-proxy/{name}", servers=servers))
     world.add(Resolver(f"resolver/{name}"))

@@ -156,8 +156,10 @@ def conditions(before: Iterable[Obj], seen: Seen, timestamp: str) -> list[dict[s
 
 def images_of(images: Iterable[ImageStatus]) -> list[dict[str, Any]]:
     """The images that a node's status names, the largest first."""
-    ordered = sorted(images, key=_size)[:IMAGES]
-    return [{"names": [item.id, item.name], "sizeBytes": item.size_bytes} for item in ordered]
+    rows: dict[tuple[str, ...], int] = {}
+    for item in sorted(images, key=_size):
+        rows[item.names or (item.id, item.name)] = item.size_bytes
+    return [{"names": list(names), "sizeBytes": size} for names, size in rows.items()][:IMAGES]
 
 
 def _size(image: ImageStatus) -> tuple[int, str]:

@@ -94,11 +94,15 @@ class ContainerStatus(NamedTuple):
 
 
 class ImageStatus(NamedTuple):
-    """An image on the node: its full name, its digest as an id, its size."""
+    """An image on the node: its full name, its digest as an id, its size.
+
+    `names` are the spellings under which it was brought to the node, where it was not pulled.
+    """
 
     name: str
     id: str
     size_bytes: int
+    names: tuple[str, ...] = ()
 
 
 class ExecResult(NamedTuple):

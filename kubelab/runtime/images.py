@@ -105,8 +105,14 @@ def fetch(name: str) -> ImageStatus:
         raise PullError(f"{prefix}{full}: not found")
     digest = hashlib.sha256(f"{reference.domain}/{reference.path}:{reference.tag}".encode())
     size = 2_000_000 + int.from_bytes(digest.digest()[:4], "big") % 148_000_000
-    content = reference.digest or f"sha256:{digest.hexdigest()}"
-    return ImageStatus(full, f"{reference.domain}/{reference.path}@{content}", size)
+    return ImageStatus(full, fetched_id(reference), size)
+
+
+def fetched_id(reference: Reference) -> str:
+    """The digest under which the registry has an image."""
+    place = f"{reference.domain}/{reference.path}"
+    digest = hashlib.sha256(f"{place}:{reference.tag}".encode()).hexdigest()
+    return f"{place}@{reference.digest or f'sha256:{digest}'}"
 
 
 class ImageStore:
@@ -121,6 +127,17 @@ class ImageStore:
             return self.images.get(parse(name).full)
         except InvalidName:
             return None
+
+    def bring(self, names: tuple[str, ...], size_bytes: int) -> None:
+        """Puts an image on the disk that was there before the machine was first switched on."""
+        for name in names:
+            try:
+                reference = parse(name)
+            except InvalidName:
+                continue
+            digests = [other for other in names if "@sha256:" in other]
+            id_ = digests[0] if digests else fetched_id(reference)
+            self.images[reference.full] = ImageStatus(reference.full, id_, size_bytes, names)
 
     def put(self, image: ImageStatus) -> None:
         """Keeps an image."""

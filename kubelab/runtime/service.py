@@ -15,7 +15,7 @@ snapshots and layers, the shims as processes of their own, log files with rotati
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kubelab.network.kernel import Kernel
@@ -35,6 +35,7 @@ from kubelab.runtime.execution import Execution
 from kubelab.runtime.files import Disk
 from kubelab.runtime.words import tell
 from kubelab.sim.kernel import SECOND, Component, Event
+from kubelab.sim.tree import Obj
 
 SANDBOX_SECONDS = 0.3
 CREATE_SECONDS = 0.1
@@ -47,7 +48,8 @@ Factory = Callable[..., str]
 class Runtime(Execution, Component):
     """The runtime of one node, `runtime/<node>`; flavours are subclasses.
 
-    `programs` maps an image's name to the class of a learner's own program.
+    `programs` maps an image's name to the class of a learner's own program; `present` are the
+    images that are on the disk from the beginning, as a Node's status.images names them.
     """
 
     flavour = "containerd"
@@ -60,6 +62,7 @@ class Runtime(Execution, Component):
         *,
         coredns_factory: Factory | None = None,
         programs: dict[str, type] | None = None,
+        present: Iterable[Obj] = (),
     ) -> None:
         super().__init__(name)
         self.node = name.partition("/")[2]
@@ -67,6 +70,8 @@ class Runtime(Execution, Component):
         self.programs: dict[str, type] = {} if programs is None else programs
         self.disk = Disk()
         self.images = images.ImageStore()
+        for row in present:
+            self.images.bring(tuple(row.get("names") or ()), int(row.get("sizeBytes") or 0))
         self.sandboxes: dict[str, Sandbox] = {}
         self.containers: dict[str, Container] = {}
         self.by_pod: dict[str, list[str]] = {}
@@ -207,8 +212,9 @@ class Runtime(Execution, Component):
             self.note(error=str(error))
             self.answer(caller, call_id, Answer(False, None, str(error)), REFUSED_PULL_SECONDS)
             return
-        cached = self.images.get(image) is not None
-        seconds = images.CACHED_PULL_SECONDS if cached else images.PULL_SECONDS
+        cached = self.images.get(image)
+        seconds = images.PULL_SECONDS if cached is None else images.CACHED_PULL_SECONDS
+        found = cached or found
         self.note(seconds=seconds, size_bytes=found.size_bytes)
         self.after(seconds, "pulled", caller, call_id, found)
 

@@ -29,16 +29,16 @@ class Saboteur(Component):
     def start(self) -> None:
         self.down: dict[str, list[str]] = {}
 
-    def halt(self, names: tuple[str, ...]) -> None:
-        """Stops components, the last named first."""
-        self.note(stopped=list(names))
+    def halt(self, names: tuple[str, ...], node: str = "") -> None:
+        """Stops components, the last named first; with `node`, by cutting that node's power."""
+        self.note(stopped=list(names), node=node)
         for name in reversed(names):
             if name in self.world.components:
                 self.world.halt(name)
 
-    def begin(self, names: tuple[str, ...]) -> None:
+    def begin(self, names: tuple[str, ...], node: str = "") -> None:
         """Starts components again, with empty memory."""
-        self.note(started=list(names))
+        self.note(started=list(names), node=node)
         for name in names:
             if name in self.world.components:
                 self.world.begin(name)
@@ -69,6 +69,9 @@ class Saboteur(Component):
     @staticmethod
     def tell(event: Event) -> str:
         detail = event.detail
+        if detail.get("node"):
+            action = "cut the power of" if event.verb == "halt" else "switch on"
+            return f"You {action} {detail['node']}."
         if event.verb == "halt":
             return f"You stop {', '.join(detail.get('stopped', ()))}."
         if event.verb == "begin":
@@ -124,11 +127,11 @@ class Faults:
 
     def stop_node(self, name: str) -> None:
         """Power off: everything that ran on the node is gone at once."""
-        self._inject("halt", self._node(name))
+        self._inject("halt", self._node(name), name)
 
     def start_node(self, name: str) -> None:
         """Power on: the node's processes start, its pods' containers are made anew."""
-        self._inject("begin", self._node(name))
+        self._inject("begin", self._node(name), name)
 
     def partition(self, *groups: Iterable[str]) -> None:
         """Cuts the network: components of different groups do not hear each other.

@@ -124,7 +124,8 @@ def test_a_learners_program_that_raises_ends_its_container_only() -> None:
     container = machine.start("counter:1")
     assert [machine.get("/", 7000).payload for _ in range(2)] == ["3", "6"]
     assert machine.get("/", 7000).error == "refused"
-    assert machine.log(container) == ["ZeroDivisionError: integer division or modulo by zero"]
+    # The words behind the colon are Python's own and differ from version to version.
+    assert [line.partition(":")[0] for line in machine.log(container)] == ["ZeroDivisionError"]
     assert machine.status(container).exit_code == 1
 
 

@@ -105,11 +105,8 @@ def outcome(call: Call, obj: Obj) -> tuple[Obj, str]:
         # Refused by the server in its own words (kubectl apply cannot use generateName).
         return call("POST", f"{url(kind, namespace)}?{QUERY}", wished, AGENT), "created"
     path = url(kind, namespace, name_of(obj))
-    try:
-        live = call("GET", path, None, AGENT)
-    except ApiError as error:
-        if error.code != 404 or error.reason != "NotFound":
-            raise
+    live = _find(call, path)
+    if live is None:
         return call("POST", f"{url(kind, namespace)}?{QUERY}", wished, AGENT), "created"
     before = get(live, "metadata", "annotations", LAST_APPLIED)
     original = freeze(json.loads(before)) if before else Obj()
@@ -120,6 +117,17 @@ def outcome(call: Call, obj: Obj) -> tuple[Obj, str]:
     changed = call("PATCH", f"{path}?{QUERY}", change, headers)
     same = get(changed, "metadata", "resourceVersion") == get(live, "metadata", "resourceVersion")
     return changed, "unchanged" if same else "configured"
+
+
+def _find(call: Call, path: str) -> Obj | None:
+    """The object as it is, or None where it is not."""
+    try:
+        found: Obj = call("GET", path, None, AGENT)
+    except ApiError as error:
+        if error.code != 404 or error.reason != "NotFound":
+            raise
+        return None
+    return found
 
 
 def _is_nothing(change: Obj, live: Obj) -> bool:

@@ -13,7 +13,15 @@ from kubelab.sim.kernel import SECOND, Component, Event
 from kubelab.sim.links import role_of
 
 # The processes of one node, in the order in which a node starts them.
-ON_NODE = ("kernel", "runtime", "kubelet", "kube-proxy", "resolver", "tools")
+ON_NODE = (
+    "kernel",
+    "runtime",
+    "kubelet",
+    "kube-proxy",
+    "kube-network-policies",
+    "resolver",
+    "tools",
+)
 ALIASES = {
     "kube-scheduler": "scheduler",
     "kube-controller-manager": "controller-manager",

@@ -1,8 +1,8 @@
 """The machines of a cluster: what runs on a node, and how the machines are wired.
 
-A node is a kernel, a container runtime, a kubelet, a kube-proxy, and the programs of its pods (the
-resolver of the C library, curl and its kin). Beside the nodes there is the network that connects
-them and one machine outside the cluster.
+A node is a kernel, a container runtime, a kubelet, a kube-proxy, the process that enforces network
+policies, and the programs of its pods (the resolver of the C library, curl and its kin). Beside the
+nodes there is the network that connects them and one machine outside the cluster.
 
 In Kubernetes: a machine set up by `kubeadm join`.
 """
@@ -21,6 +21,7 @@ from kubelab.kubelet.kubelet import Kubelet
 from kubelab.network import controlplane
 from kubelab.network.fabric import Fabric
 from kubelab.network.kernel import Kernel
+from kubelab.proxy.policies import PolicyAgent
 from kubelab.proxy.proxy import KubeProxy
 from kubelab.runtime.containerd import FLAVOURS
 from kubelab.runtime.tools import Tools
@@ -75,11 +76,10 @@ def add_node(
     address = str(FIRST_ADDRESS + number)
     world.add(Kernel(f"kernel/{name}"))
     images = get(node, "status", "images", default=())
-    world.add(
-        FLAVOURS[runtime](f"runtime/{name}", coredns_factory=start_coredns, present=images)
-    )
+    world.add(FLAVOURS[runtime](f"runtime/{name}", coredns_factory=start_coredns, present=images))
     world.add(Kubelet(f"kubelet/{name}", node, address=address, servers=servers))
     world.add(KubeProxy(f"kube-proxy/{name}", servers=servers))
+    world.add(PolicyAgent(f"kube-network-policies/{name}", servers=servers))
     world.add(Resolver(f"resolver/{name}"))
     world.add(Tools(f"tools/{name}"))
 

@@ -25,6 +25,7 @@ ROLES = {
     "runtime": "kubelab.runtime.containerd:Runtime",
     "kernel": "kubelab.network.kernel:Kernel",
     "kube-proxy": "kubelab.proxy.proxy:KubeProxy",
+    "kube-network-policies": "kubelab.proxy.policies:PolicyAgent",
     "coredns": "kubelab.dns.server:CoreDNS",
     "resolver": "kubelab.dns.resolver:Resolver",
     "tools": "kubelab.runtime.tools:Tools",

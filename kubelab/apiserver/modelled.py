@@ -18,7 +18,6 @@ from kubelab.api.objects import EMPTY, NOTHING, Obj, get
 # Kinds that are stored and shown, but that nothing acts upon.
 IDLE = {
     "Ingress": "no ingress controller runs here",
-    "NetworkPolicy": "no network plugin here enforces policies",
     "HorizontalPodAutoscaler": "no autoscaler runs here",
     "PersistentVolume": "no volume binder runs here",
     "PersistentVolumeClaim": "no volume binder runs here",

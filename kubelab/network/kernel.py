@@ -24,6 +24,7 @@ from kubelab.network.fabric import FABRIC, Fabric
 from kubelab.network.nat import Tables
 from kubelab.network.packet import Connection, Packet
 from kubelab.network.payloads import Hop, Outcome
+from kubelab.network.policy import Policies
 from kubelab.sim.kernel import SECOND, Component, Event
 
 FIRST_EPHEMERAL_PORT = 32768
@@ -96,6 +97,7 @@ class Kernel(Component):
         # Who was sent to which endpoint when (rules with `-m recent`), by list and client.
         self.recent: dict[tuple[str, str], int] = {}
         self.tables = Tables()
+        self.policies = Policies()
 
     def start(self) -> None:
         self.reset()

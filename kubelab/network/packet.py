@@ -105,10 +105,33 @@ def traverse(kernel: Kernel, packet: Packet, *, local: bool) -> tuple[Packet, st
     verdict = walk.run("filter", hook)
     if verdict in ("DROP", "REJECT"):
         return walk.packet, verdict
+    if not _permitted(kernel, walk):
+        return walk.packet, "DROP"
     if hook != "INPUT":
         walk.run("nat", "POSTROUTING")
     _remember(kernel, packet, walk.packet)
     return walk.packet, "ACCEPT"
+
+
+def _permitted(kernel: Kernel, walk: Walk) -> bool:
+    """Whether the policies let a packet leave a pod of ours, and come to one."""
+    policies, packet = kernel.policies, walk.packet
+    if not policies.policies or packet.source == packet.destination:
+        return True
+    where = (packet.source, packet.destination, packet.destination_port, packet.protocol)
+    verdicts = []
+    if packet.source in kernel.pods:
+        verdicts.append(policies.leaving(*where))
+    if packet.destination in kernel.pods and not kernel.is_own(packet.source):
+        verdicts.append(policies.arriving(*where))
+    for verdict in verdicts:
+        if verdict.words:
+            ends, target = packet.ends(), "ACCEPT" if verdict.allowed else "DROP"
+            hop = Hop(kernel.node, "NetworkPolicy", verdict.words, target, ends, ends)
+            walk.packet = walk.packet._replace(hops=(*walk.packet.hops, hop))
+        if not verdict.allowed:
+            return False
+    return True
 
 
 def _remember(kernel: Kernel, before: Packet, after: Packet) -> None:

@@ -49,7 +49,7 @@ _ROLES = (
     ("you", "you"), ("apiserver", "api"), ("etcd", "etcd"), ("controller-manager", "controllers"),
     ("kubeadm", "controllers"), ("scheduler", "scheduler"), ("kubelet", "kubelet"),
     ("runtime", "kubelet"), ("kernel", "kubelet"), ("kube-proxy", "proxy"), ("coredns", "dns"),
-    ("resolver", "dns"), ("tools", "dns"),
+    ("kube-network-policies", "proxy"), ("resolver", "dns"), ("tools", "dns"),
 )  # fmt: skip
 
 _LABELS = {

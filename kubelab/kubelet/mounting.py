@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FIRST_NS = SECOND // 2
 LONGEST_NS = 122 * SECOND
 PATIENCE_NS = 123 * SECOND
+# So long the pod rests after that, before it is waited for again.
+REST_NS = 10 * SECOND
 RESYNC_SECONDS = 60.0
 
 
@@ -73,13 +75,15 @@ class Mounting:
         kubelet = worker.kubelet
         kubelet.note(pod=worker.key, waits_for=list(self.pending))
         if kubelet.now - self.since_ns >= PATIENCE_NS:
-            self.since_ns = kubelet.now
+            self.since_ns = kubelet.now + REST_NS
             text = (
                 f"Unable to attach or mount volumes: unmounted volumes=[{' '.join(self.pending)}], "
                 "unattached volumes=[], failed to process volumes=[]: context deadline exceeded"
             )
             worker.event("Warning", "FailedMount", text)
         worker.retry(min(FIRST_NS << min(self.failures, 10), LONGEST_NS))
+        if self.since_ns + PATIENCE_NS > kubelet.now:
+            worker.retry(self.since_ns + PATIENCE_NS - kubelet.now)
         self.failures += 1
         worker.end_pass()
 
@@ -104,7 +108,7 @@ class Mounting:
             files = volumes.files(worker.pod, volume, worker.kubelet.objects, self.context())
         except volumes.MountError as error:
             return str(error)
-        if volumes.kind_of(volume) in ("emptyDir", "hostPath"):
+        if volumes.kind_of(volume) in volumes.DIRECTORIES:
             disk.volume(path)
         else:
             disk.replace(path, files)
@@ -126,12 +130,12 @@ class Mounting:
     def refreshed(self) -> None:
         """The objects are here again."""
         for volume in volumes.volumes(self.worker.pod):
-            if volumes.kind_of(volume) not in ("emptyDir", "hostPath"):
+            if volumes.kind_of(volume) not in volumes.DIRECTORIES:
                 self._set_up(volume)
 
     def unmount(self) -> None:
         """Deletes what belongs to the pod alone."""
         disk = self.worker.kubelet.runtime.disk
         for volume in volumes.volumes(self.worker.pod):
-            if volumes.kind_of(volume) != "hostPath":
+            if volumes.kind_of(volume) not in ("hostPath", *volumes.CLAIMED):
                 disk.remove(volumes.host_path(self.worker.pod, volume))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from kubelab.api import quantity
 from kubelab.network import resolvconf
 from kubelab.network.kernel import Kernel
-from kubelab.runtime import commands, images, programs
+from kubelab.runtime import bounded, commands, images, programs
 from kubelab.runtime.container import Container
 from kubelab.runtime.cri import EXITED, RUNNING, Answer, ExecResult
 from kubelab.runtime.process import NoAnswer, Process, Program, Refuse
@@ -82,7 +82,9 @@ class Execution(Component):
                 program = programs.program_for(
                     reference, config.command, config.args, self.programs
                 )
-        except programs.CannotStart as problem:
+        except (bounded.NeverReturns, Exception) as problem:
+            if not isinstance(problem, programs.CannotStart):
+                return f"{NOT_FOUND}{type(problem).__name__}: {problem}: unknown"
             word = str(problem)
             why = "executable file not found in $PATH"
             if "/" in word:
@@ -111,18 +113,34 @@ class Execution(Component):
         """Calls a method of a container's program; what it raises is its own end."""
         program, process = container.program, container.process
         assert process is not None
+        ours = type(program).__module__.startswith("kubelab.")
+        handler = getattr(program, method, None)
+        if handler is None:
+            # A learner's class says only what it has to say.
+            return Refuse
         try:
-            return getattr(program, method)(process, *args)
+            if ours:
+                return handler(process, *args)
+            return bounded.call(handler, process, *args)
         except OSError as error:
             process.log(str(error))
             process.exit(1)
+        except bounded.NeverReturns as error:
+            process.log(str(error))
+            self.note(raised=str(error))
+            process.exit(137)
         except Exception as error:
-            if type(program).__module__.startswith("kubelab."):
+            if ours:
                 raise
             process.log(f"{type(error).__name__}: {error}")
             self.note(raised=f"{type(error).__name__}: {error}")
             process.exit(1)
         return Refuse
+
+    def add_program(self, name: str, program: type) -> None:
+        """A learner's class becomes what the image of this name does (`mine` or `shop/mine`)."""
+        self.note(image=name, program=program.__name__)
+        self.programs[name] = program
 
     def exited(self, process: Process, code: int, reason: str = "") -> None:
         """The first process of a container is over, and with it the container."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab.network.payloads import HttpRequest, HttpResponse
-from kubelab.runtime import commands
+from kubelab.runtime import bounded, commands
 from kubelab.runtime.images import Reference
 from kubelab.runtime.process import Process, Program, Refuse
 from kubelab.runtime.shell import ShellProgram
@@ -303,9 +303,7 @@ def program_for(
     if argv and commands.understood(argv):
         return ShellProgram(argv)
     if own is not None:
-        program = own()
-        assert isinstance(program, Program) or hasattr(program, "start")
-        return program  # type: ignore[no-any-return]
+        return bounded.call(own)  # type: ignore[no-any-return]
     if name in TOOLBOXES:
         if argv:
             raise CannotStart(argv[0])

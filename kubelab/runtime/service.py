@@ -90,6 +90,9 @@ class Runtime(Execution, Component):
             container.process = container.program = None
             container.sessions = {}
             container.waiting = []
+        for pod_uid in self.by_pod:
+            # A kubelet that lived on, while only the runtime was away, looks for itself.
+            self.send(f"kubelet/{self.node}", "changed", pod_uid)
 
     # Looking, as the kubelet does each second.
 

@@ -8,7 +8,7 @@ from kubelab import Cluster
 from kubelab.api.objects import EMPTY, Obj, freeze, get
 from kubelab.api.rest import kind_of
 from kubelab.apiserver import stored
-from kubelab.sim.kernel import SECOND, Component
+from kubelab.sim.kernel import SECOND, Component, to_datetime
 
 
 class Asker(Component):
@@ -73,12 +73,13 @@ def versions(c: Cluster, name: str, kind: str = "Pod") -> list[tuple[float, Obj 
     row = kind_of(kind)
     key = stored.path(row, "default" if row.namespaced else "", name)
     member: Any = c.world.components["etcd-1"]
+    start = to_datetime(c.world.epoch)
     found: list[tuple[float, Obj | None]] = []
     for revision, event_id in member.written:
         event = c.trace[event_id - 1]
         if key in (event.detail.get("key"), *event.detail.get("keys", ())):
-            obj = c.at(revision=revision).find(kind, name, "default" if row.namespaced else "")
-            found.append(((event.time - c.world.epoch) / SECOND, obj))
+            obj = c.at(revision=revision).find(row, name, "default")
+            found.append(((event.time - start).total_seconds(), obj))
     return found
 
 

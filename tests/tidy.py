@@ -42,6 +42,7 @@ REAL_WORLD = {
 }  # fmt: skip
 TOUCHES_ALL = (
     "kubelab/serve.py",
+    "kubelab/serve_dns.py",
     "kubelab/magics.py",
     "kubelab/etcd/external.py",
     "kubelab/views/",

@@ -234,8 +234,19 @@ def _tell_answered(who: str, detail: Obj) -> str:
     if detail.get("found"):
         return f"{who} is done because {name} has the answer {detail['found'][-1]}."
     if detail.get("result"):
-        return f"{who} gives up on {detail['asked']} because the last answer was {rcode}."
+        return f"{who} gives up on {detail['asked']} because {_why(detail)}."
     return f"{who} waits for the other type because {detail['type']} {name} gave {rcode}."
+
+
+def _why(detail: Obj) -> str:
+    """Why a search has ended without an answer."""
+    return {
+        "NOERROR": "the name exists, but has no record of the wished type",
+        "NXDOMAIN": "none of its full names exists",
+        "TIMEOUT": f"{detail['server']} did not answer in time",
+        "REFUSED": f"nobody serves {detail['server']}: the question was refused at once",
+        "SERVFAIL": "the name server could not answer now",
+    }.get(detail["result"], f"the last answer was {detail['result']}")
 
 
 def search(conf: Obj, name: str) -> tuple[str, ...]:

@@ -301,7 +301,12 @@ class Kernel(Component):
         fabric = self.world.components.get(FABRIC)
         target = fabric.lookup(packet.destination) if isinstance(fabric, Fabric) else ""
         if not target or target == self.name:
-            self.note(verdict="lost", why=f"nobody has the address {packet.destination}")
+            why = f"nobody has the address {packet.destination}"
+            self.note(verdict="lost", why=why)
+            known = self.sockets.get(packet.request) if packet.kind == "request" else None
+            if known is not None:
+                lost = Hop(self.node, "route", why, "DROP", packet.ends(), packet.ends())
+                self.sockets[packet.request] = known._replace(hops=(*packet.hops, lost))
             return
         self.note(verdict="forwarded", to=target)
         ends = packet.ends()

@@ -16,8 +16,13 @@ MS = 1_000_000
 LATENCY_NS = {
     ("apiserver", "etcd"): 1 * MS,
     ("kernel", "kernel"): MS // 4,
+    # Within one machine: a system call and a wake-up.
+    ("coredns", "kernel"): MS // 20,
+    ("kernel", "kubelet"): MS // 20,
+    ("kernel", "resolver"): MS // 20,
     ("kernel", "runtime"): MS // 20,
     ("kernel", "tools"): MS // 20,
+    ("resolver", "tools"): MS // 20,
     ("etcd", "etcd"): 1 * MS,
 }
 DEFAULT_NS = 1 * MS

@@ -1,0 +1,262 @@
+"""kubectl apply, replace and diff: manifests against what the cluster has.
+
+In Kubernetes: k8s.io/kubectl/pkg/cmd/apply, replace and diff.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from kubelab.api.errors import ApiError
+from kubelab.api.objects import Obj, annotations_of, freeze, get, name_of, with_, without
+from kubelab.api.rest import APPLY_PATCH, url
+from kubelab.kubectl import applying, output
+from kubelab.kubectl.delete import remove
+from kubelab.kubectl.errors import Failed, fail, server_text
+from kubelab.kubectl.resources import Target, each, from_files, kind_word, named
+from kubelab.kubectl.session import Session
+
+APPLY = (
+    "filename,f=* recursive,R kustomize,k= dry-run?unchanged output,o= server-side "
+    "force-conflicts field-manager= validate?strict prune selector,l= all force grace-period= "
+    "overwrite wait timeout= show-managed-fields cascade?background create-annotation "
+    "openapi-patch prune-allowlist=* "
+)
+REPLACE = (
+    "filename,f=* recursive,R dry-run?unchanged output,o= force grace-period= cascade?background "
+    "validate?strict field-manager= save-config timeout= wait subresource="
+)
+DIFF = "filename,f=* recursive,R server-side force-conflicts field-manager= selector,l="
+MISSING = (
+    "Warning: resource {} is missing the {} annotation which is required by kubectl apply. "
+    "kubectl apply should only be used on resources created declaratively by either kubectl create "
+    "--save-config or kubectl apply. The missing annotation will be patched automatically."
+)
+ADVICE = (
+    "Please review the fields above--they currently have other managers. Here\n"
+    "are the ways you can resolve this warning:\n"
+    "* If you intend to manage all of these fields, please re-run the apply\n"
+    "  command with the `--force-conflicts` flag.\n"
+    "* If you do not intend to manage all of the fields, please edit your\n"
+    "  manifest to remove references to the fields that should keep their\n"
+    "  current managers.\n"
+    "* You may co-own fields by updating your manifest to match the existing\n"
+    "  value; in this case, you'll become the manager if the other manager(s)\n"
+    "  stop managing the field (remove it from their configuration).\n"
+    "See https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts"
+)
+
+
+def query(session: Session, manager: str) -> str:
+    """The query of a write: manager, level of validation, dry run."""
+    flags = session.flags
+    given = flags.text("validate", "strict").lower()
+    level = {"false": "Ignore", "ignore": "Ignore", "warn": "Warn"}.get(given, "Strict")
+    manager = flags.text("field-manager", manager)
+    dry = "&dryRun=All" if flags.text("dry-run") == "server" else ""
+    return f"fieldManager={manager}&fieldValidation={level}{dry}"
+
+
+def dry_run(session: Session) -> str:
+    """How a verb ends in a dry run. Raises Failed for an unknown strategy."""
+    way = session.flags.text("dry-run", "none")
+    if way not in ("none", "client", "server", "unchanged"):
+        raise fail(f'Invalid dry-run value ({way}). Must be "none", "server", or "client".')
+    return {"none": "", "server": " (server dry run)"}.get(way, " (dry run)")
+
+
+def apply(session: Session, args: list[str]) -> None:
+    """Runs `kubectl apply`, and `view-last-applied` and `set-last-applied`."""
+    flags = session.flags
+    if args[:1] == ["view-last-applied"]:
+        _view(session, args[1:])
+        return
+    if args[:1] == ["set-last-applied"]:
+        _set(session)
+        return
+    if args:
+        raise fail(f"Unexpected args: [{' '.join(args)}]\nSee 'kubectl apply -h' for help and "
+                   "examples")  # fmt: skip
+    if not flags.many("filename"):
+        raise fail("must specify one of -f and -k")
+    ending = dry_run(session)
+    if flags.on("prune"):
+        raise fail("the built-in kubectl does not prune; delete what is left over by its label")
+    for target in from_files(session, flags.many("filename")):
+        try:
+            if flags.on("server-side"):
+                obj, word = _server_side(session, target), "serverside-applied"
+            else:
+                obj, word = _client_side(session, target)
+        except ApiError as error:
+            session.fail(error, _doing(error, target))
+            continue
+        except Failed as error:
+            session.fail(error)
+            continue
+        shown = f"{kind_word(target.kind)}/{name_of(obj)}"
+        session.out.append(output.printed(obj, shown, flags.text("output"), word + ending))
+
+
+def _doing(error: ApiError, target: Target) -> str:
+    """What kubectl says before a refusal that came while it wrote."""
+    method = getattr(error, "method", "POST")
+    if error.code == 404 and method == "GET":
+        return ""
+    if method == "PATCH":
+        return f'error when applying patch:\nto:\n"{target.source}"'
+    return f'error when creating "{target.source}"'
+
+
+def _client_side(session: Session, target: Target) -> tuple[Obj, str]:
+    """Three-way merge; in a dry run of the client's own only the wish is shown."""
+    obj = _placed(target)
+    live = session.find(target.kind, target.namespace, target.name) if target.name else None
+    if live is not None and applying.LAST_APPLIED not in annotations_of(live):
+        session.warn(MISSING.format(f"{target.kind.plural}/{target.name}", applying.LAST_APPLIED))
+    if session.flags.text("dry-run") in ("client", "unchanged"):
+        return obj, "created" if live is None else "configured"
+    return applying.outcome(_writer(session, "kubectl-client-side-apply"), obj)
+
+
+def _placed(target: Target) -> Obj:
+    """The object of a manifest with its namespace."""
+    assert target.obj is not None
+    if not target.namespace:
+        return target.obj
+    return with_(target.obj, ("metadata", "namespace"), target.namespace)  # type: ignore[no-any-return]
+
+
+def _writer(session: Session, manager: str) -> Callable[..., Any]:
+    """`call` with this run's query in place of the usual one."""
+
+    def call(method: str, path: str, body: Any = None, headers: Any = None) -> Any:
+        head, _, _ = path.partition("?")
+        asked = f"{head}?{query(session, manager)}" if method != "GET" else path
+        try:
+            return session.call(method, asked, body, headers)
+        except ApiError as error:
+            error.method = method  # type: ignore[attr-defined]
+            raise
+
+    return call
+
+
+def _server_side(session: Session, target: Target) -> Obj:
+    force = "true" if session.flags.on("force-conflicts") else "false"
+    path = url(target.kind, target.namespace, target.name)
+    asked = f"{path}?{query(session, 'kubectl')}&force={force}"
+    body = json.dumps(_placed(target)).encode()
+    try:
+        applied: Obj = session.call("PATCH", asked, body, {"Content-Type": APPLY_PATCH})
+    except ApiError as error:
+        if error.reason == "Conflict":
+            raise Failed(f"error: {error.status.get('message')}\n{ADVICE}") from None
+        raise
+    return applied
+
+
+def _view(session: Session, args: list[str]) -> None:
+    for target, obj in each(session, named(session, args)):
+        text = annotations_of(obj).get(applying.LAST_APPLIED)
+        if text is None:
+            raise fail(f"no last-applied-configuration annotation found on resource: {target.name}")
+        applied = json.loads(text)
+        if not applied.get("metadata", {}).get("annotations", True):
+            del applied["metadata"]["annotations"]
+        form = session.flags.text("output", "yaml")
+        session.out.append(output.render(freeze(applied), form))
+
+
+def _set(session: Session) -> None:
+    for target in from_files(session, session.flags.many("filename")):
+        obj = applying.annotated(_placed(target))
+        text = annotations_of(obj)[applying.LAST_APPLIED]
+        body = {"metadata": {"annotations": {applying.LAST_APPLIED: text}}}
+        path = url(target.kind, target.namespace, target.name)
+        headers = {"Content-Type": "application/merge-patch+json"}
+        session.call("PATCH", f"{path}?fieldManager=kubectl-last-applied", body, headers)
+        session.print(f"{target.shown} configured")
+
+
+# Replace and diff.
+
+
+def replace(session: Session, args: list[str]) -> None:
+    """Runs `kubectl replace`."""
+    if not session.flags.many("filename"):
+        raise fail("must specify --filename or --kustomize")
+    ending = dry_run(session)
+    for target in from_files(session, session.flags.many("filename")):
+        try:
+            obj = _replaced(session, target)
+        except ApiError as error:
+            session.fail(error, f'error when replacing "{target.source}"')
+            continue
+        session.out.append(
+            output.printed(obj, target.shown, session.flags.text("output"), "replaced" + ending)
+        )
+
+
+def _replaced(session: Session, target: Target) -> Obj:
+    obj = _placed(target)
+    asked = query(session, "kubectl-replace")
+    if session.flags.on("force"):
+        if session.find(target.kind, target.namespace, target.name) is not None:
+            remove(session, [target])
+        made: Obj = session.call("POST", f"{url(target.kind, target.namespace)}?{asked}", obj)
+        return made
+    live = session.get(target.kind, target.namespace, target.name)
+    if not get(obj, "metadata", "resourceVersion"):
+        version = get(live, "metadata", "resourceVersion")
+        obj = with_(obj, ("metadata", "resourceVersion"), version)
+    path = f"{url(target.kind, target.namespace, target.name)}?{asked}"
+    stored: Obj = session.call("PUT", path, obj)
+    return stored
+
+
+def diff(session: Session, args: list[str]) -> None:
+    """Runs `kubectl diff`: exit code 1 where something differs, above where it fails."""
+    if not session.flags.many("filename"):
+        raise Failed("error: must specify one of -f and -k", 2)
+    session.flags.values["dry-run"] = "server"
+    try:
+        targets = from_files(session, session.flags.many("filename"))
+        for target in targets:
+            live = session.find(target.kind, target.namespace, target.name)
+            merged, _ = applying.outcome(_writer(session, "kubectl-client-side-apply"),
+                                         _placed(target))  # fmt: skip
+            _show(session, target, live, merged)
+    except Failed as error:
+        raise Failed(error.text, 2) from None
+    except ApiError as error:
+        raise Failed(server_text(error), 2) from None
+
+
+def _show(session: Session, target: Target, live: Obj | None, merged: Obj) -> None:
+    before = output.to_yaml(_stable(live)) if live else ""
+    if live:
+        version = get(live, "metadata", "resourceVersion")
+        merged = with_(merged, ("metadata", "resourceVersion"), version)
+    after = output.to_yaml(_stable(merged))
+    if before == after:
+        return
+    kind = target.kind
+    name = ".".join(
+        part for part in (kind.group, kind.version, kind.kind, target.namespace, target.name)
+        if part
+    )  # fmt: skip
+    session.print(f"diff -u -N LIVE/{name} MERGED/{name}")
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), f"LIVE/{name}", f"MERGED/{name}", lineterm=""
+    )
+    session.out += [line + "\n" for line in lines]
+    session.failed = 1
+
+
+def _stable(obj: Obj) -> Obj:
+    """Without what moves in any write."""
+    return without(output.unmanaged(obj), ("metadata", "annotations", applying.LAST_APPLIED))  # type: ignore[no-any-return]

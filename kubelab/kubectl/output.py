@@ -1,0 +1,197 @@
+"""Objects as text: JSON and YAML to the character as kubectl writes them, names, templates.
+
+Keys are in order of the alphabet, managed fields are left out unless asked for. YAML is written by
+hand, since the choice of quotes is Go's: a text that another reader could take for a number, a
+boolean, a date or nothing stands in double quotes, one with special characters in single quotes,
+one with several lines as a block.
+
+In Kubernetes: k8s.io/cli-runtime/pkg/printers and sigs.k8s.io/yaml.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from yaml.emitter import Emitter
+
+from kubelab.api import jsonpath
+from kubelab.api.objects import Obj, get, name_of, without
+from kubelab.kubectl import gotemplate
+from kubelab.kubectl.errors import fail
+
+FORMATS = (
+    "custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,"
+    "jsonpath-as-json,jsonpath-file,kyaml,name,template,templatefile,wide,yaml"
+)
+_WORDS = frozenset(
+    (
+        "~", "null", "Null", "NULL", "y", "Y", "yes", "Yes", "YES", "n", "N", "no", "No", "NO",
+        "true", "True", "TRUE", "false", "False", "FALSE", "on", "On", "ON", "off", "Off", "OFF",
+        ".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf",
+        "-.Inf", "-.INF", "<<",
+    )
+)  # fmt: skip
+_NUMBER = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?0[xX][0-9a-fA-F_]+"
+    r"|[-+]?0b[01_]+|[-+]?0o[0-7_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"
+)
+_DATE = re.compile(
+    r"\d{4}-\d{2}-\d{2}|\d{4}-\d{1,2}-\d{1,2}[Tt ]\d{1,2}:\d{1,2}:\d{1,2}(\.\d+)?"
+    r"(Z|[+-]\d{2}:?\d{2})?"
+)
+
+
+def to_json(value: Any) -> str:
+    """JSON with four blanks, keys sorted, and what HTML minds written as escapes."""
+    text = json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False)
+    return _escaped(text)
+
+
+def compact_json(value: Any) -> str:
+    """JSON in one line, as Go writes it."""
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return _escaped(text)
+
+
+def _escaped(text: str) -> str:
+    for character, escape in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
+        text = text.replace(character, escape)
+    return text
+
+
+def to_yaml(value: Any) -> str:
+    """YAML with a final line end."""
+    if isinstance(value, (dict, list)) and value:
+        return "\n".join(_block(value, 0)) + "\n"
+    return _scalar(value, 0) + "\n"
+
+
+def _block(value: Any, indent: int) -> list[str]:
+    blank = " " * indent
+    lines: list[str] = []
+    if isinstance(value, dict):
+        for key in sorted(value):
+            item = value[key]
+            head = f"{blank}{_scalar(key, indent)}:"
+            if isinstance(item, dict) and item:
+                lines += [head, *_block(item, indent + 2)]
+            elif isinstance(item, list) and item:
+                lines += [head, *_block(item, indent)]
+            else:
+                lines.append(f"{head} {_scalar(item, indent + 2)}")
+        return lines
+    for item in value:
+        if isinstance(item, (dict, list)) and item:
+            inner = _block(item, indent + 2)
+            lines += [f"{blank}- {inner[0].lstrip(' ')}", *inner[1:]]
+        else:
+            lines.append(f"{blank}- {_scalar(item, indent + 2)}")
+    return lines
+
+
+def _scalar(value: Any, indent: int) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, dict):
+        return "{}"
+    if isinstance(value, list):
+        return "[]"
+    return _text(value, indent)
+
+
+def _text(text: str, indent: int) -> str:
+    if not text:
+        return '""'
+    found = Emitter(None, allow_unicode=True).analyze_scalar(text)
+    if "\n" in text and found.allow_block:
+        return _literal(text, indent)
+    if "\n" in text or text in _WORDS or _NUMBER.fullmatch(text) or _DATE.fullmatch(text):
+        return json.dumps(text, ensure_ascii=False)
+    if found.allow_block_plain:
+        return text
+    if found.allow_single_quoted:
+        return "'" + text.replace("'", "''") + "'"
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _literal(text: str, indent: int) -> str:
+    hint = str(2) if text.startswith((" ", "\n")) else ""
+    chomp = "" if text.endswith("\n") else "-"
+    if text.endswith("\n\n") or text == "\n":
+        chomp = "+"
+    body = text[:-1] if text.endswith("\n") else text
+    blank = " " * indent
+    lines = [blank + line if line else "" for line in body.split("\n")]
+    return f"|{hint}{chomp}\n" + "\n".join(lines)
+
+
+def unmanaged(obj: Obj) -> Obj:
+    """An object, or a List of objects, without managedFields."""
+    if "items" in obj:
+        return Obj({**obj, "items": [unmanaged(item) for item in obj["items"]]})
+    if get(obj, "metadata", "managedFields") is None:
+        return obj
+    return without(obj, ("metadata", "managedFields"))  # type: ignore[no-any-return]
+
+
+def render(obj: Obj, form: str, *, managed: bool = False, missing: bool = True) -> str:
+    """An object or a List in the form of `-o`; Failed where the form is unknown."""
+    name, equals, template = form.partition("=")
+    shown = obj if managed else unmanaged(obj)
+    if name == "json" and not equals:
+        return to_json(shown) + "\n"
+    if name in ("yaml", "kyaml") and not equals:
+        return to_yaml(shown)
+    if name in ("jsonpath", "jsonpath-as-json", "jsonpath-file"):
+        return _jsonpath(obj, name, template, missing)
+    if name in ("go-template", "template", "go-template-file", "templatefile"):
+        if name.endswith("file"):
+            template = _read(template)
+        return gotemplate.render(template, obj)
+    raise unknown(form)
+
+
+def unknown(form: str) -> Exception:
+    """The failure of a form that there is not."""
+    return fail(
+        f'unable to match a printer suitable for the output format "{form}", allowed formats are: '
+        f"{FORMATS}"
+    )
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        raise fail(f"error reading template {path}, open {path}: no such file or directory") from (
+            None
+        )
+
+
+def _jsonpath(obj: Obj, name: str, template: str, missing: bool) -> str:
+    if name == "jsonpath-file":
+        template = _read(template)
+    if not template:
+        raise fail("template format specified but no template given")
+    try:
+        if name == "jsonpath-as-json":
+            return to_json(jsonpath.values(template, obj)) + "\n"
+        return jsonpath.compile_template(template, allow_missing=missing).render(obj)
+    except jsonpath.JSONPathError as error:
+        raise fail(f"error parsing jsonpath {template}, {error}") from None
+
+
+def printed(obj: Obj, shown: str, form: str, verb: str, managed: bool = False) -> str:
+    """What a changing command prints of an object: `pod/web created`, its name, or the object."""
+    if not form:
+        return f"{shown} {verb}\n"
+    if form == "name":
+        return f"{shown or name_of(obj)}\n"
+    return render(obj, form, managed=managed)

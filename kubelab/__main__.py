@@ -22,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     serve.add_argument("--nodes", type=int, default=3)
     serve.add_argument("--seed", type=int, default=0)
     serve.add_argument("--port", type=int, default=0)
+    serve.add_argument("--dns-port", type=int, help="answer DNS over UDP and TCP on this port")
     serve.add_argument("--kubeconfig", default="kubeconfig")
     pace = serve.add_mutually_exclusive_group()
     pace.add_argument("--speed", default="1", help="virtual seconds a real second, or max")
@@ -58,6 +59,7 @@ def _lab() -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from kubelab.api.errors import ApiError
     from kubelab.cluster import Cluster
+    from kubelab.serve_dns import serve_dns
 
     speed: float | None
     try:
@@ -78,10 +80,15 @@ def _serve(arguments: argparse.Namespace) -> int:
     server = cluster.serve(
         arguments.port, speed=0 if arguments.paused else speed, kubeconfig=arguments.kubeconfig
     )
+    names = serve_dns(cluster, arguments.dns_port) if arguments.dns_port is not None else None
     sys.stdout.write(f"Kubernetes API: {server.url}\n")
+    if names is not None:
+        sys.stdout.write(f"DNS: 127.0.0.1:{names.port}\n")
     sys.stdout.flush()
     while not ends:
         signal.pause()
+    if names is not None:
+        names.stop()
     server.stop()
     return 0
 

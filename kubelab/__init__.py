@@ -14,15 +14,26 @@ from kubelab.api.errors import ApiError
 
 if TYPE_CHECKING:
     from kubelab.cluster import Cluster
+    from kubelab.etcd.records import EtcdError
+    from kubelab.kubectl.errors import KubectlError
 
-__all__ = ["ApiError", "Cluster", "load_ipython_extension"]
+__all__ = ["ApiError", "Cluster", "EtcdError", "KubectlError", "load_ipython_extension"]
 
 
 def __getattr__(name: str) -> Any:
+    # Imported when first asked for, so that `import kubelab` stays light.
     if name == "Cluster":
         from kubelab.cluster import Cluster
 
         return Cluster
+    if name == "KubectlError":
+        from kubelab.kubectl.errors import KubectlError
+
+        return KubectlError
+    if name == "EtcdError":
+        from kubelab.etcd.records import EtcdError
+
+        return EtcdError
     raise AttributeError(f"module 'kubelab' has no attribute {name!r}")
 
 

@@ -35,6 +35,7 @@ from kubelab.etcd.member import Member
 from kubelab.faults import Faults, Saboteur
 from kubelab.kubectl import applying
 from kubelab.look import Look
+from kubelab.runtime.flavours import FLAVOURS
 from kubelab.scheduler.scheduler import Scheduler
 from kubelab.sim.history import History
 from kubelab.sim.kernel import SECOND, Event, World, to_datetime
@@ -56,7 +57,7 @@ def build(world: World, nodes: list[Obj], options: Options) -> None:
     world.add(controller_manager(servers))
     world.add(Scheduler("scheduler", servers, options.scheduler_config))
     for number, node in enumerate(nodes, 1):
-        machines.add_node(world, node, number, servers)
+        machines.add_node(world, node, number, servers, options.runtime)
     world.add(Installer("kubeadm", dns() if options.dns else [], servers=servers))
     world.add(You(servers=servers))
     world.add(Saboteur("faults"))
@@ -78,11 +79,13 @@ class Options:
             raise ValueError(f"etcd={etcd!r}: only 1 member is built so far")
         if not isinstance(apiservers, int) or apiservers < 1:
             raise ValueError(f"apiservers={apiservers!r}: give a number, 1 or more")
-        if runtime != "containerd":
-            raise ValueError(f"runtime={runtime!r}: only 'containerd' is built so far")
+        if runtime not in FLAVOURS:
+            known = ", ".join(FLAVOURS)
+            raise ValueError(f"runtime={runtime!r}: there are {known}")
         if store is not None:
             raise ValueError(f"store={store!r}: only the embedded store (None) is built so far")
         self.etcd, self.apiservers, self.dns = etcd, apiservers, dns
+        self.runtime = runtime
         self.scheduler_config = freeze(scheduler_config) if scheduler_config else None
 
 

@@ -23,7 +23,7 @@ from kubelab.network.fabric import Fabric
 from kubelab.network.kernel import Kernel
 from kubelab.proxy.policies import PolicyAgent
 from kubelab.proxy.proxy import KubeProxy
-from kubelab.runtime.containerd import FLAVOURS
+from kubelab.runtime.flavours import FLAVOURS
 from kubelab.runtime.tools import Tools
 from kubelab.sim.kernel import World
 

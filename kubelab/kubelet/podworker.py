@@ -316,7 +316,13 @@ class PodWorker:
                 self._back_off(name, before, left)
                 return
             kubelet.restarts.bump(key, before.finished_ns, kubelet.now)
-        self.starting.begin(name)
+        sandbox, newest = self.sandbox, self.newest().get(name)
+        again = newest is not None and sandbox is not None and newest.sandbox_id == sandbox.id
+        if kubelet.runtime.immutable_pods and again and sandbox is not None:
+            self.exited_before = {}
+            self.sandboxing.renew(sandbox, name)
+        else:
+            self.starting.begin(name)
 
     def _back_off(self, name: str, before: ContainerStatus, left_ns: int) -> None:
         """The container waits; its status says so from the next pass on."""

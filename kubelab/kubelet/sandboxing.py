@@ -43,9 +43,20 @@ class Sandboxing:
             namespace_of(pod), name_of(pod), worker.uid, attempt, worker.host_network,
             spec.get("hostname") or name_of(pod), formed.conf,
             freeze(get(pod, "metadata", "annotations", default=EMPTY)),
+            bool(spec.get("shareProcessNamespace")),
         )  # fmt: skip
         worker.kubelet.note(pod=worker.key, does="makes a sandbox", attempt=attempt)
         worker.kubelet.cri(worker, "sandboxing.made", "run_pod_sandbox", config)
+
+    def renew(self, sandbox: Sandbox, name: str) -> None:
+        """A runtime whose pods never change: to restart one container the whole pod is stopped."""
+        worker = self.worker
+        worker.kubelet.note(pod=worker.key, does=f"restarts the whole pod because of {name}")
+        worker.kubelet.cri(worker, "sandboxing.stopped", "stop_pod_sandbox", sandbox.id)
+
+    def stopped(self, answer: Answer) -> None:
+        """The pod's old sandbox is stopped: another one is made."""
+        self.make(self.worker.sandbox)
 
     def made(self, answer: Answer) -> None:
         """The sandbox is there, or cannot be made."""

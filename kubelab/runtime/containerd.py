@@ -19,6 +19,12 @@ class Containerd(Runtime):
     flavour = "containerd"
     prefix = "containerd://"
     version = "containerd://2.1.4"
-
-
-FLAVOURS: dict[str, type[Runtime]] = {"containerd": Containerd}
+    steps = {
+        "run_pod_sandbox": (
+            "reserve name", "new network namespace", "CNI ADD", "create pause", "start pause",
+        ),
+        "create_container": ("reserve name", "snapshot", "create container"),
+        "start_container": ("create task", "start task"),
+        "stop_container": ("kill task",),
+        "stop_pod_sandbox": ("stop pause", "CNI DEL", "delete network namespace"),
+    }  # fmt: skip

@@ -41,6 +41,7 @@ class SandboxConfig(NamedTuple):
     hostname: str = ""
     resolv_conf: Obj = EMPTY
     annotations: Obj = EMPTY
+    share_process_ids: bool = False
 
 
 class Sandbox(NamedTuple):

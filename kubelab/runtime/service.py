@@ -27,12 +27,12 @@ from kubelab.runtime.cri import (
     Answer,
     ContainerConfig,
     ContainerStatus,
-    ImageStatus,
     Sandbox,
     SandboxConfig,
 )
 from kubelab.runtime.execution import Execution
 from kubelab.runtime.files import Disk
+from kubelab.runtime.imageservice import ImageService
 from kubelab.runtime.words import tell
 from kubelab.sim.kernel import SECOND, Component, Event
 from kubelab.sim.tree import Obj
@@ -40,12 +40,11 @@ from kubelab.sim.tree import Obj
 SANDBOX_SECONDS = 0.3
 CREATE_SECONDS = 0.1
 START_SECONDS = 0.1
-REFUSED_PULL_SECONDS = 0.2
 
 Factory = Callable[..., str]
 
 
-class Runtime(Execution, Component):
+class Runtime(ImageService, Execution, Component):
     """The runtime of one node, `runtime/<node>`; flavours are subclasses.
 
     `programs` maps an image's name to the class of a learner's own program; `present` are the
@@ -55,6 +54,13 @@ class Runtime(Execution, Component):
     flavour = "containerd"
     prefix = "containerd://"
     version = "containerd://2.1.4"
+    # Who hands a call on to whom, and what they do for it, in their order.
+    chain: tuple[str, ...] = ("containerd", "shim-runc-v2", "runc")
+    steps: dict[str, tuple[str, ...]] = {}
+    # Docker's way to name a container after its pod.
+    docker_names = False
+    # Whether a container can be restarted only with its whole pod.
+    immutable_pods = False
 
     def __init__(
         self,
@@ -150,13 +156,25 @@ class Runtime(Execution, Component):
         self.note(pod=container.pod, container=container.config.name, id=container_id[:12])
         return container
 
+    def _steps(self, call: str) -> None:
+        """What this flavour does for a call, for whoever compares them."""
+        if call in self.steps:
+            self.note(steps=list(self.steps[call]))
+
+    def sandbox_steps(self, config: SandboxConfig) -> tuple[str, ...]:
+        """What this flavour does for RunPodSandbox."""
+        del config
+        return self.steps.get("run_pod_sandbox", ())
+
     # Sandboxes.
 
     def run_pod_sandbox(self, caller: str, call_id: int, config: SandboxConfig) -> None:
         """The pod's network namespace, with its address; no image is needed for it."""
         pod = f"{config.namespace}/{config.name}"
         sandbox_id = self._id()
-        self.note(pod=pod, attempt=config.attempt)
+        self.note(pod=pod, attempt=config.attempt, steps=list(self.sandbox_steps(config)))
+        if self.docker_names:
+            self.note(name=_docker_name("POD", config, config.attempt))
         try:
             address = self.kernel.attach(sandbox_id, config.host_network, pod)
         except LookupError as error:
@@ -175,6 +193,7 @@ class Runtime(Execution, Component):
         sandbox = self.sandboxes.get(sandbox_id)
         if sandbox is not None:
             self.note(pod=f"{sandbox.config.namespace}/{sandbox.config.name}", ip=sandbox.ip)
+            self._steps("stop_pod_sandbox")
             for container in list(self.containers.values()):
                 if container.sandbox.id == sandbox_id and container.running:
                     self.destroy(container)
@@ -198,35 +217,6 @@ class Runtime(Execution, Component):
                     self._forget(self.containers[container_id])
         self.answer(caller, call_id, Answer(True))
 
-    # Images.
-
-    def image_status(self, caller: str, call_id: int, image: str) -> None:
-        """The image, if the node has it."""
-        found = self.images.get(image)
-        self.note(image=image, present=found is not None)
-        self.answer(caller, call_id, Answer(True, found))
-
-    def pull_image(self, caller: str, call_id: int, image: str) -> None:
-        """Fetches an image from its registry."""
-        self.note(image=image)
-        try:
-            found = images.fetch(image)
-        except (images.PullError, images.InvalidName) as error:
-            self.note(error=str(error))
-            self.answer(caller, call_id, Answer(False, None, str(error)), REFUSED_PULL_SECONDS)
-            return
-        cached = self.images.get(image)
-        seconds = images.PULL_SECONDS if cached is None else images.CACHED_PULL_SECONDS
-        found = cached or found
-        self.note(seconds=seconds, size_bytes=found.size_bytes)
-        self.after(seconds, "pulled", caller, call_id, found)
-
-    def pulled(self, caller: str, call_id: int, image: ImageStatus) -> None:
-        """All of an image has arrived."""
-        self.note(image=image.name, size_bytes=image.size_bytes)
-        self.images.put(image)
-        self.answer(caller, call_id, Answer(True, image))
-
     # Containers.
 
     def create_container(
@@ -245,6 +235,9 @@ class Runtime(Execution, Component):
         self.by_pod.setdefault(sandbox.config.uid, []).append(container.id)
         self.note(pod=container.pod, container=config.name, attempt=config.attempt)
         self.note(image=config.image, id=container.id[:12])
+        self._steps("create_container")
+        if self.docker_names:
+            self.note(name=_docker_name(config.name, sandbox.config, config.attempt))
         self.answer(caller, call_id, Answer(True, container.id), CREATE_SECONDS)
 
     def start_container(self, caller: str, call_id: int, container_id: str) -> None:
@@ -256,6 +249,7 @@ class Runtime(Execution, Component):
             text = f"container is in {container.status.state} state"
             self.answer(caller, call_id, Answer(False, None, text))
             return
+        self._steps("start_container")
         error = self.launch(container)
         if error:
             self.note(error=error)
@@ -283,6 +277,7 @@ class Runtime(Execution, Component):
             self.answer(caller, call_id, Answer(True))
             return
         self.note(timeout_seconds=timeout_seconds)
+        self._steps("stop_container")
         first = not container.waiting
         container.waiting.append((caller, call_id))
         if timeout_seconds <= 0:
@@ -311,6 +306,7 @@ class Runtime(Execution, Component):
         container = self.containers.get(container_id)
         if container is not None:
             self.note(pod=container.pod, container=container.config.name, id=container_id[:12])
+            self._steps("remove_container")
             self._forget(container)
         self.answer(caller, call_id, Answer(True))
 
@@ -382,3 +378,7 @@ class Runtime(Execution, Component):
     @staticmethod
     def tell(event: Event) -> str:
         return tell(event)
+
+
+def _docker_name(container: str, config: SandboxConfig, attempt: int) -> str:
+    return f"k8s_{container}_{config.name}_{config.namespace}_{config.uid}_{attempt}"

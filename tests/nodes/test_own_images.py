@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -34,10 +35,8 @@ class Loops:
 
     def start(self, process: Any) -> None:
         while True:
-            try:
+            with contextlib.suppress(Exception):
                 self.n = 1
-            except Exception:
-                pass
 
 
 class Broken:

@@ -1,4 +1,4 @@
-"""What is installed into a new cluster besides its components: the DNS server.
+"""What is installed into a new cluster besides its components: a storage class and the DNS server.
 
 CoreDNS is not a component of its own kind: it is a Deployment of ordinary pods behind an ordinary
 Service, scheduled, probed and restarted like any other. So all that makes a cluster's DNS is these
@@ -105,6 +105,19 @@ def _pod() -> dict[str, Any]:
             {"name": "config-volume", "configMap": {"name": "coredns", "items": items}}
         ],
     }  # fmt: skip
+
+
+def storage() -> list[Obj]:
+    """The default storage class; its provisioner is a loop of the controller manager."""
+    return [freeze({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+        "metadata": {
+            "name": "standard",
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": "kubelab.dev/directory", "reclaimPolicy": "Delete",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    })]  # fmt: skip
 
 
 def dns(replicas: int = 2) -> list[Obj]:

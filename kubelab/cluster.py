@@ -22,7 +22,7 @@ from datetime import datetime
 from typing import Any
 
 from kubelab import machines
-from kubelab.addons import Installer, dns
+from kubelab.addons import Installer, dns, storage
 from kubelab.api import condition as conditions
 from kubelab.api.errors import ApiError
 from kubelab.api.objects import Obj, freeze
@@ -58,7 +58,8 @@ def build(world: World, nodes: list[Obj], options: Options) -> None:
     world.add(Scheduler("scheduler", servers, options.scheduler_config))
     for number, node in enumerate(nodes, 1):
         machines.add_node(world, node, number, servers, options.runtime)
-    world.add(Installer("kubeadm", dns() if options.dns else [], servers=servers))
+    addons = [*(dns() if options.dns else ()), *(storage() if options.storage else ())]
+    world.add(Installer("kubeadm", addons, servers=servers))
     world.add(You(servers=servers))
     world.add(Saboteur("faults"))
 
@@ -85,6 +86,7 @@ class Options:
         if store is not None:
             raise ValueError(f"store={store!r}: only the embedded store (None) is built so far")
         self.etcd, self.apiservers, self.dns = etcd, apiservers, dns
+        self.storage = dns
         self.runtime = runtime
         self.scheduler_config = freeze(scheduler_config) if scheduler_config else None
 
@@ -110,6 +112,8 @@ class Cluster(Look):
         store: str | None = None,
     ) -> None:
         options = Options(etcd, apiservers, dns, runtime, scheduler_config, store)
+        # A cluster of the caller's own nodes and without DNS holds what the caller puts in.
+        options.storage = dns or isinstance(nodes, int)
         world = World(seed)
         build(world, machines.node_manifests(nodes), options)
         self._adopt(History(world))

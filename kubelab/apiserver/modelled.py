@@ -19,8 +19,6 @@ from kubelab.api.objects import EMPTY, NOTHING, Obj, get
 IDLE = {
     "Ingress": "no ingress controller runs here",
     "HorizontalPodAutoscaler": "no autoscaler runs here",
-    "PersistentVolume": "no volume binder runs here",
-    "PersistentVolumeClaim": "no volume binder runs here",
     "ResourceQuota": "quota is not enforced here",
     "LimitRange": "limits are not enforced here",
     "MutatingWebhookConfiguration": "webhooks are not called here",
@@ -29,7 +27,8 @@ IDLE = {
     "ValidatingAdmissionPolicyBinding": "admission policies are not evaluated here",
     "CustomResourceDefinition": "custom resources are not served here yet",
 }
-VOLUMES = ("emptyDir", "configMap", "secret", "projected", "downwardAPI", "hostPath")
+VOLUMES = ("emptyDir", "configMap", "secret", "projected", "downwardAPI", "hostPath",
+           "persistentVolumeClaim", "ephemeral")  # fmt: skip
 POD_FIELDS = {
     "hostPID": "namespaces of processes are not simulated",
     "hostIPC": "namespaces of processes are not simulated",

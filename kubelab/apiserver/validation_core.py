@@ -151,6 +151,9 @@ def claim_update(old: Obj, new: Obj) -> Errors:
     free = ["resources", "volumeAttributesClassName"]
     if not before.get("volumeName"):
         free.append("volumeName")
+        # A claim that named no class, not even the empty one, may be given the default one.
+        if before.get("storageClassName") is None:
+            free.append("storageClassName")
     if any(before.get(key) != after.get(key) for key in {**before, **after} if key not in free):
         yield not_allowed("spec", _CLAIM_UPDATE)
         return

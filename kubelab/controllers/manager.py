@@ -26,13 +26,19 @@ from kubelab.controllers.job import JobController
 from kubelab.controllers.namespace import NamespaceController
 from kubelab.controllers.nodeipam import NodeIPAMController
 from kubelab.controllers.nodelifecycle import NodeLifecycleController
+from kubelab.controllers.persistentvolume import PersistentVolumeController
 from kubelab.controllers.podgc import PodGCController
+from kubelab.controllers.provisioner import ProvisionerController
 from kubelab.controllers.replicaset import ReplicaSetController
 from kubelab.controllers.replicationcontroller import ReplicationControllerController
 from kubelab.controllers.serviceaccount import RootCAController, ServiceAccountController
 from kubelab.controllers.statefulset import StatefulSetController
 from kubelab.controllers.tainteviction import TaintEvictionController
 from kubelab.controllers.ttlafterfinished import TTLAfterFinishedController
+from kubelab.controllers.volumeprotection import (
+    ClaimProtectionController,
+    VolumeProtectionController,
+)
 from kubelab.sim.kernel import Event
 
 NAME = "controller-manager"
@@ -59,6 +65,10 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     GarbageCollector,
     PodGCController,
     DisruptionController,
+    PersistentVolumeController,
+    ProvisionerController,
+    ClaimProtectionController,
+    VolumeProtectionController,
 )
 
 

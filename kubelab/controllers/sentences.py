@@ -37,7 +37,10 @@ ACTORS = {
     "ttl-after-finished": "TTL controller",
     "disruption": "Disruption controller",
     "resourcequota": "Resource quota controller",
-    "persistentvolume": "Volume controller",
+    "persistentvolume": "Volume binder",
+    "provisioner": "Volume provisioner",
+    "persistentvolumeclaim-protection": "Claim protection controller",
+    "persistentvolume-protection": "Volume protection controller",
     "horizontalpodautoscaler": "Autoscaler",
 }
 IDLE = "—"

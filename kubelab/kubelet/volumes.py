@@ -4,7 +4,7 @@ Pure functions of the pod and the objects it refers to. A kind of volume that is
 refused with a MountError, so that its pod waits and says why, and never runs without its files.
 
 In Kubernetes: pkg/volume/* (configmap, secret, projected, downwardapi, emptydir, hostpath). Left
-out: file modes and owners, persistent volumes.
+out: file modes and owners; a claim's volume is a directory of the node, named after the claim.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import binascii
 import hashlib
 from typing import Any
 
-from kubelab.api.objects import EMPTY, NOTHING, Obj, get, namespace_of, uid_of
+from kubelab.api.objects import EMPTY, NOTHING, Obj, get, name_of, namespace_of, uid_of
 from kubelab.kubelet import downward
 from kubelab.kubelet.objectcache import ObjectCache, Ref
 from kubelab.runtime.cri import Mount
 
-KNOWN = ("emptyDir", "hostPath", "configMap", "secret", "projected", "downwardAPI")
+CLAIMED = ("persistentVolumeClaim", "ephemeral")
+# Directories of the node, or of the pod, that are empty at first and that nobody else writes.
+DIRECTORIES = ("emptyDir", "hostPath", *CLAIMED)
+KNOWN = (*DIRECTORIES, "configMap", "secret", "projected", "downwardAPI")
 PLUGINS = {
     "emptyDir": "kubernetes.io~empty-dir",
     "configMap": "kubernetes.io~configmap",
@@ -44,6 +47,10 @@ def host_path(pod: Obj, volume: Obj) -> str:
     kind = kind_of(volume)
     if kind == "hostPath":
         return str(volume["hostPath"]["path"])
+    if kind in CLAIMED:
+        default = f"{name_of(pod)}-{volume['name']}"
+        claim = get(volume, "persistentVolumeClaim", "claimName", default=default)
+        return f"/var/lib/kubelab/claims/{namespace_of(pod)}/{claim}"
     plugin = PLUGINS.get(kind, f"kubernetes.io~{kind.lower()}")
     return f"/var/lib/kubelet/pods/{uid_of(pod)}/volumes/{plugin}/{volume['name']}"
 
@@ -88,7 +95,7 @@ def files(pod: Obj, volume: Obj, cache: ObjectCache, context: downward.Context) 
     kind = kind_of(volume)
     if kind not in KNOWN:
         raise MountError(f"volumes of the kind {kind} are not part of this lab")
-    if kind in ("emptyDir", "hostPath"):
+    if kind in DIRECTORIES:
         return {}
     if kind == "projected":
         merged: dict[str, str] = {}

@@ -20,10 +20,6 @@ UNEQUAL: dict[str, list[str]] = {
     "hashes": [
         "hashes: replicasets",
     ],
-    "ss-pvc": [
-        "ss-pvc: claims",
-        "ss-pvc: events",
-    ],
     "service": [
         "service: slices before pods",
     ],

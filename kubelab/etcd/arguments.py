@@ -12,7 +12,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from kubelab.etcd import records
+from kubelab.etcd import admin, records
 from kubelab.etcd.records import KeyValue, RequestOp, TxnRequest, encode
 
 T = TypeVar("T")
@@ -23,6 +23,30 @@ ENUMERATIONS: dict[str, tuple[str, ...]] = {
     "sort_target": records.SORT_TARGETS,
     "target": records.COMPARE_TARGETS,
     "result": records.COMPARE_RESULTS,
+    "action": admin.ALARM_ACTIONS,
+    "alarm": admin.ALARMS,
+}
+# The request of each method.
+REQUESTS: dict[str, Any] = {
+    "range": records.RangeRequest,
+    "put": records.PutRequest,
+    "delete_range": records.DeleteRangeRequest,
+    "compact": records.CompactionRequest,
+    "lease_grant": records.LeaseGrantRequest,
+    "lease_revoke": records.LeaseRevokeRequest,
+    "lease_keep_alive": records.LeaseKeepAliveRequest,
+    "lease_time_to_live": records.LeaseTimeToLiveRequest,
+    "lease_leases": records.LeaseLeasesRequest,
+    "status": records.StatusRequest,
+    "member_list": records.MemberListRequest,
+    "snapshot": records.SnapshotRequest,
+    "alarm": admin.AlarmRequest,
+    "hash_kv": admin.HashKVRequest,
+    "defragment": admin.DefragmentRequest,
+    "move_leader": admin.MoveLeaderRequest,
+    "member_add": admin.MemberAddRequest,
+    "member_remove": admin.MemberRemoveRequest,
+    "member_promote": admin.MemberPromoteRequest,
 }
 OPERATIONS: dict[str, Any] = {
     "request_range": records.RangeRequest,
@@ -45,6 +69,16 @@ def build(kind: type[T], fields: Mapping[str, Any]) -> T:
     return kind(**given)
 
 
+def request_of(method: str, fields: Mapping[str, Any]) -> Any:
+    """The request of a method, by etcd's name of it. Raises ValueError for an unknown one."""
+    if method == "txn":
+        return transaction(**fields)
+    if method not in REQUESTS:
+        known = ", ".join(("txn", *REQUESTS))
+        raise ValueError(f"there is no method {method!r}; there are {known}")
+    return build(REQUESTS[method], fields)
+
+
 def _field(name: str, value: Any) -> Any:
     if name in BYTES:
         return to_bytes(name, value)
@@ -52,6 +86,8 @@ def _field(name: str, value: Any) -> Any:
         return _enumeration(name, ENUMERATIONS[name], value)
     if name == "filters":
         return tuple(_enumeration(name, records.WATCH_FILTERS, item) for item in value or ())
+    if name == "peerURLs":
+        return (value,) if isinstance(value, str) else tuple(value)
     return value
 
 

@@ -77,6 +77,12 @@ def is_read_only(request: TxnRequest) -> bool:
     return all(operation.request_range is not None for operation in operations)
 
 
+def is_serializable(request: TxnRequest) -> bool:
+    """Whether a read-only transaction may be answered from a member's own state."""
+    operations = request.success + request.failure
+    return all(o.request_range is not None and o.request_range.serializable for o in operations)
+
+
 def _is_nested(operations: tuple[RequestOp, ...]) -> bool:
     return bool(operations) and operations[0].request_txn is not None
 

@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from kubelab.etcd import records
-from kubelab.etcd.arguments import build, public, transaction
+from kubelab.etcd import admin, records
+from kubelab.etcd.arguments import build, public, request_of, transaction
 from kubelab.etcd.client import NAME, EtcdClient
 from kubelab.etcd.errors import TIMED_OUT, fail
+from kubelab.etcd.faults import EtcdFaults, EtcdSaboteur
+from kubelab.etcd.maintenance import QUOTA_BYTES
 from kubelab.etcd.member import Member
 from kubelab.etcd.records import EtcdError, Failure, WatchResponse
+from kubelab.etcd.seen import MemberSeen, best, leader_of, seen
 from kubelab.sim.history import History
 from kubelab.sim.kernel import SECOND, Event, World, to_datetime
 from kubelab.sim.log import Log
@@ -29,11 +32,16 @@ PATIENCE_NS = 15 * SECOND
 class Etcd:
     """The v3 API of a store, as served by one member; fields have etcd's names."""
 
-    def __init__(self, history: History, member: str = "etcd-1") -> None:
+    def __init__(self, history: History, member: str = "") -> None:
         self.history = history
-        self.name = member
+        self._member = member
         if NAME not in history.world.components:
             history.world.add(EtcdClient())
+
+    @property
+    def name(self) -> str:
+        """The member that is asked: the one given, else the leader, else one that runs."""
+        return self._member or best(self.history.world)
 
     @property
     def _client(self) -> EtcdClient:
@@ -41,10 +49,11 @@ class Etcd:
         assert isinstance(client, EtcdClient)
         return client
 
-    def _send(self, method: str, request: Any, *extra: Any) -> int:
+    def _send(self, method: str, request: Any, *extra: Any, member: str = "") -> int:
         """Puts a call into the world; returns its number."""
         call_id = self._client.last_call + 1
-        seq = self.history.inject(NAME, "call", call_id, self.name, method, request, *extra)
+        member = member or self.name
+        seq = self.history.inject(NAME, "call", call_id, member, method, request, *extra)
         while self.history.world.handled != seq:
             self.history.step()
         return call_id
@@ -103,13 +112,14 @@ class Etcd:
     def _watch(self, fields: dict[str, Any], stream: int | None) -> Watch:
         request = build(records.WatchRequest, fields)
         number = self._client.last_call + 1 if stream is None else stream
-        call_id = self._send("watch", request, number)
+        member = self.name
+        call_id = self._send("watch", request, number, member=member)
         client = self._client
         self._wait(lambda: bool(client.streams[call_id]) or call_id in client.answers)
         failure = client.answers.pop(call_id, None)
         if failure is not None:
             raise EtcdError(*failure)
-        return Watch(self, call_id, number)
+        return Watch(self, call_id, number, member)
 
     # Leases.
 
@@ -143,16 +153,85 @@ class Etcd:
         """Who belongs to the cluster."""
         return self._call("member_list", records.MemberListRequest(linearizable))
 
+    def member_add(self, peerURLs: Iterable[str], isLearner: bool = False) -> Any:
+        """Takes a member in; its name is the host of its address. Raises EtcdError."""
+        urls = (peerURLs,) if isinstance(peerURLs, str) else tuple(peerURLs)
+        return self._call("member_add", admin.MemberAddRequest(urls, isLearner))
+
+    def member_remove(self, ID: int) -> Any:
+        """Takes a member out. Raises EtcdError."""
+        return self._call("member_remove", admin.MemberRemoveRequest(ID))
+
+    def member_promote(self, ID: int) -> Any:
+        """Lets a learner vote. Raises EtcdError."""
+        return self._call("member_promote", admin.MemberPromoteRequest(ID))
+
+    def move_leader(self, targetID: int) -> Any:
+        """Hands the leadership over; only the leader can. Raises EtcdError."""
+        return self._call("move_leader", admin.MoveLeaderRequest(targetID))
+
+    def alarm(self, action: str = "GET", memberID: int = 0, alarm: str = "NONE") -> Any:
+        """Tells of alarms, raises or ends them."""
+        fields = {"action": action, "memberID": memberID, "alarm": alarm}
+        return self._call("alarm", build(admin.AlarmRequest, fields))
+
+    def hash_kv(self, revision: int = 0) -> Any:
+        """A checksum that is the same on every member. Raises EtcdError."""
+        return self._call("hash_kv", admin.HashKVRequest(revision))
+
+    def defragment(self) -> Any:
+        """Gives back the space that nothing uses any more."""
+        return self._call("defragment", admin.DefragmentRequest())
+
     def snapshot(self) -> Any:
         """The whole store as bytes, in `.blob`."""
         return self._call("snapshot", records.SnapshotRequest())
+
+    def call(self, method: str, member: str = "", **fields: Any) -> Call:
+        """A call that does not wait; its answer comes as the world moves on."""
+        return Call(self, method, self._send(method, request_of(method, fields), member=member))
+
+
+class Call:
+    """A call under way: `.done`, then `.response` or `.error`."""
+
+    def __init__(self, etcd: Etcd, method: str, call_id: int) -> None:
+        self._etcd = etcd
+        self.method = method
+        self.call_id = call_id
+
+    @property
+    def _result(self) -> Any:
+        return self._etcd._client.answers.get(self.call_id)
+
+    @property
+    def done(self) -> bool:
+        """Whether the answer is there."""
+        return self.call_id in self._etcd._client.answers
+
+    @property
+    def response(self) -> Any:
+        """The response; None while there is none, and if the call failed."""
+        result = self._result
+        return None if isinstance(result, Failure) else public(result)
+
+    @property
+    def error(self) -> EtcdError | None:
+        """Why the call failed, or None."""
+        result = self._result
+        return EtcdError(*result) if isinstance(result, Failure) else None
+
+    def __repr__(self) -> str:
+        state = "under way" if not self.done else str(self.error or "done")
+        return f"<{self.method}: {state}>"
 
 
 class Watch:
     """An open watch: `.responses` are etcd's WatchResponses so far."""
 
-    def __init__(self, etcd: Etcd, call_id: int, stream: int) -> None:
+    def __init__(self, etcd: Etcd, call_id: int, stream: int, member: str) -> None:
         self._etcd = etcd
+        self._member = member
         self._call_id = call_id
         self._stream = stream
 
@@ -197,7 +276,7 @@ class Watch:
         """A call on the stream, answered among the responses of this watch."""
         etcd = self._etcd
         extra = (method, request, self._stream)
-        seq = etcd.history.inject(NAME, "call", self._call_id, etcd.name, *extra)
+        seq = etcd.history.inject(NAME, "call", self._call_id, self._member, *extra)
         while etcd.history.world.handled != seq:
             etcd.history.step()
 
@@ -206,15 +285,34 @@ class Watch:
 
 
 class EtcdCluster(Etcd):
-    """An etcd alone, in a world of its own; nothing moves until it is told to."""
+    """An etcd alone, of 1 to 7 members, in a world of its own; it moves only when told to.
 
-    def __init__(self, members: int = 1, seed: int | str = 0) -> None:
-        if members != 1:
-            raise ValueError(f"members={members!r}: only 1 member is built so far")
+    `snapshot` is the `.blob` of another one to begin with; `quota_bytes` is how large the database
+    may become.
+    """
+
+    def __init__(
+        self,
+        members: int = 1,
+        seed: int | str = 0,
+        *,
+        snapshot: bytes | None = None,
+        quota_bytes: int = QUOTA_BYTES,
+    ) -> None:
+        if isinstance(members, bool) or not isinstance(members, int) or not 1 <= members <= 7:
+            raise ValueError(f"members={members!r}: give a number from 1 to 7")
         world = World(seed)
-        world.add(Member("etcd-1"))
+        names = tuple(f"etcd-{number}" for number in range(1, members + 1))
+        for name in names:
+            member = Member(name, members=names, quota_bytes=quota_bytes)
+            if snapshot is not None:
+                member.restore(snapshot)
+            world.add(member)
+        world.add(EtcdSaboteur())
         super().__init__(History(world))
-        self.history.step()
+        for _ in (*names, "faults", NAME):
+            self.history.step()
+        self.faults = EtcdFaults(self)
 
     @property
     def trace(self) -> Log[Event]:
@@ -228,15 +326,26 @@ class EtcdCluster(Etcd):
 
     @property
     def leader(self) -> str | None:
-        """The name of the member that leads, or None."""
-        member = self.history.world.components[self.name]
-        return None if member.stopped else member.name
+        """The name of the member that leads in the newest term, or None."""
+        return leader_of(self.history.world)
+
+    @property
+    def members(self) -> list[MemberSeen]:
+        """How each member is: name, role, term, commit index, log."""
+        return seen(self.history.world)
 
     def member(self, name: str) -> Etcd:
         """The same calls, served by one member. Raises ValueError for one that there is not."""
         if not isinstance(self.history.world.components.get(name), Member):
-            raise ValueError(f"there is no member {name!r}; there is etcd-1")
+            known = ", ".join(member.name for member in self.members)
+            raise ValueError(f"there is no member {name!r}; there is {known}")
         return Etcd(self.history, name)
+
+    def tell(self, event: int | Event) -> str:
+        """One plain sentence about an event."""
+        if not isinstance(event, Event):
+            event = self.trace[event - 1]
+        return self.history.world.components[event.target].tell(event)
 
     def step(self, n: int = 1) -> list[Event]:
         """Handles the next `n` events and returns them."""
@@ -262,5 +371,6 @@ class EtcdCluster(Etcd):
     def fork(self) -> EtcdCluster:
         """An independent copy from here on."""
         twin = type(self).__new__(type(self))
-        Etcd.__init__(twin, self.history.fork(), self.name)
+        Etcd.__init__(twin, self.history.fork())
+        twin.faults = EtcdFaults(twin)
         return twin

@@ -28,6 +28,20 @@ LEASE_EXISTS = Failure(9, "etcdserver: lease already exists")
 NO_SPACE = Failure(8, "etcdserver: mvcc: database space exceeded")
 TIMED_OUT = Failure(14, "etcdserver: request timed out")
 NO_LEADER = Failure(14, "etcdserver: no leader")
+MEMBER_NOT_FOUND = Failure(5, "etcdserver: member not found")
+PEER_URL_EXISTS = Failure(9, "etcdserver: Peer URLs already exists")
+NOT_LEADER = Failure(9, "etcdserver: not leader")
+NOT_FOR_LEARNER = Failure(9, "etcdserver: rpc not supported for learner")
+CANNOT_PROMOTE = Failure(9, "etcdserver: can only promote a learner member")
+LEARNER_NOT_READY = Failure(
+    9, "etcdserver: can only promote a learner member which is in sync with leader"
+)
+TOO_MANY_LEARNERS = Failure(9, "etcdserver: too many learner members in cluster")
+NOT_ENOUGH_STARTED = Failure(
+    9, "etcdserver: re-configuration failed due to not enough started members"
+)
+BAD_LEADER_TRANSFEREE = Failure(9, "etcdserver: bad leader transferee")
+UNHEALTHY = Failure(14, "etcdserver: unhealthy cluster")
 
 DUPLICATE_WATCH_ID = "mvcc: duplicate watch ID provided on the WatchStream"
 EMPTY_WATCH_RANGE = "mvcc: watcher range is empty"

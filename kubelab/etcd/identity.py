@@ -20,3 +20,9 @@ def cluster_id_of(members: tuple[str, ...]) -> int:
     data = b"".join(number.to_bytes(8, "big") for number in ids)
     digest = hashlib.sha1(data, usedforsecurity=False)
     return int.from_bytes(digest.digest()[:8], "big")
+
+
+def added_member_id_of(name: str, unix_seconds: int) -> int:
+    """The ID of a member that joined later: the time is part of the hash."""
+    data = f"http://{name}:2380etcd-cluster{unix_seconds}".encode()
+    return int.from_bytes(hashlib.sha1(data, usedforsecurity=False).digest()[:8], "big")

@@ -2,9 +2,9 @@
 
 A call is a message `verb(client, call_id, request)`; its answer is `answered(call_id, result)`, the
 result a response or a `Failure`. A write is checked, proposed, and applied once it is agreed on
-(`propose`, `apply`); with one member that is at once. Watches are told of a revision before its
-writer hears that it is done. What lies on the disk (store, leases, the index of the last entry)
-outlives a stop; watches and the time that leases have left do not.
+(`propose` in `peer.py`, `apply_write`); with one member that is at once. Watches are told of a
+revision before its writer hears that it is done. What lies on the disk (store, leases, the log)
+outlives a stop; watches, waiting calls and the time that leases have left do not.
 
 In Kubernetes: etcd itself, go.etcd.io/etcd/server/v3/etcdserver (`server.go`, `v3_server.go`,
 `apply.go`). Authentication is left out, and so is the time that a disk takes.
@@ -16,116 +16,153 @@ from typing import Any
 
 from kubelab.etcd import checks, explain, records, sentences, snapshot
 from kubelab.etcd.entries import Entry, refused
-from kubelab.etcd.identity import cluster_id_of, member_id_of
-from kubelab.etcd.mvcc import Store
+from kubelab.etcd.errors import NO_SPACE, NOT_FOR_LEARNER
+from kubelab.etcd.maintenance import QUOTA_BYTES, STORAGE_VERSION, Agreed
 from kubelab.etcd.records import EtcdError, Failure, ResponseHeader
-from kubelab.etcd.watch import Answer, Watchers
-from kubelab.sim.kernel import SECOND, Component, Event
+from kubelab.etcd.waiting import Read
+from kubelab.etcd.watching import Watching
+from kubelab.sim.kernel import SECOND, Event
 from kubelab.sim.log import Log
 
-VERSION = "3.6.14"
-QUOTA_BYTES = 2 * 1024**3
 EXPIRY_SECONDS = 0.5
-CATCH_UP_SECONDS = 0.1
-PROGRESS_SECONDS = 600
 ELECTION_TIMEOUT_NS = SECOND
 
 # At most so many leases are revoked in one look.
 REVOCATIONS = 500
 
 
-class Member(Component):
-    """A member of an etcd cluster; for now the only one."""
+class Member(Watching):
+    """A member of an etcd cluster."""
 
-    def __init__(self, name: str, *, members: tuple[str, ...] = ()) -> None:
-        super().__init__(name)
-        self.members = members or (name,)
-        # The disk.
-        self.store = Store()
-        self.store.cluster_id = cluster_id_of(self.members)
-        self.store.member_id = member_id_of(name)
-        self.raft_index = 0
+    def __init__(
+        self,
+        name: str,
+        *,
+        members: tuple[str, ...] = (),
+        joining: bool = False,
+        quota_bytes: int = QUOTA_BYTES,
+    ) -> None:
+        super().__init__(name, members=members, joining=joining, quota_bytes=quota_bytes)
         # Which event made each revision, for looking back.
         self.written: Log[tuple[int, int]] = Log()
+        self.cluster_version = ""
 
     def start(self) -> None:
-        """Begins a term as the leader; memory is empty."""
-        self.started_ns = self.now
-        self.watchers = Watchers(self.store)
-        self.catch_up_timer: int | None = None
+        """Begins with what is on the disk; memory is empty."""
+        self.start_watching()
         self.expiry_timer: int | None = None
         self.expiry_due_ns = 0
-        if self.raft_index:
-            self.store.raft_term += 1
-            self.raft_index += 1
-        else:
-            # The entries of a first start: the member itself, the leader's empty one, the member's
-            # addresses, the version of the cluster.
-            self.store.raft_term, self.raft_index = 2, 4
-        self.store.lessor.promote(self.now, ELECTION_TIMEOUT_NS)
+        self.revoking: dict[int, int] = {}
+        self.moving = None
+        self.start_raft()
+        self.note(term=self.raft.term, revision=self.store.revision, role=self.raft.role)
+
+    def led(self) -> None:
+        """The role, the leader or the term have changed."""
+        raft = self.raft
+        self.store.raft_term = raft.term
+        if self.leading:
+            # Nobody knows how long ago the leader before us renewed the leases.
+            self.store.lessor.promote(self.now, ELECTION_TIMEOUT_NS)
+            self.revoking = {}
         self._plan_expiry()
-        self.note(term=self.store.raft_term, revision=self.store.revision)
+        if raft.leader:
+            self.publish()
+        self.moved()
 
     # Reading.
 
     def range(self, client: str, call_id: int, request: records.RangeRequest) -> None:
         """Pairs of a range."""
-        self._answer(client, call_id, request, self._tried("range", request))
+        if self.alone:
+            self.answer(client, call_id, request, self._tried("range", request))
+            return
+        self._read(Read("range", client, call_id, request), request.serializable)
+
+    def _read(self, read: Read, serializable: bool) -> None:
+        """A read that may be old is answered from here, any other waits for its index."""
+        if serializable:
+            self.note(serializable=True)
+            self.serve(read)
+        elif self.name in self.raft.learners:
+            self.answer(read.client, read.call_id, read.request, NOT_FOR_LEARNER)
+        else:
+            self.read_now(read)
+
+    def serve(self, read: Read) -> None:
+        """Answers a read from what is here."""
+        method, client, call_id, request = read
+        if method == "member_list":
+            result: Any = records.MemberListResponse(self._header(), self.listed())
+        else:
+            if method == "txn":
+                self.note(**explain.found(self.store, request))
+            result = self._tried(method, request)
+        self.answer(client, call_id, request, result)
+
+    # What only the leader knows: how long leases have left.
 
     def lease_keep_alive(
         self, client: str, call_id: int, request: records.LeaseKeepAliveRequest
     ) -> None:
         """Gives a lease its full time again; nobody else needs to agree."""
-        header = self.store.header()
-        ttl = self.store.lessor.renew(request.ID, self.now)
-        response = records.LeaseKeepAliveResponse(header, request.ID, ttl)
-        self._answer(client, call_id, request, response)
+        self._ask_leader(Read("lease_keep_alive", client, call_id, request))
 
     def lease_time_to_live(
         self, client: str, call_id: int, request: records.LeaseTimeToLiveRequest
     ) -> None:
         """How long a lease has left, and which keys hang on it."""
-        lessor = self.store.lessor
+        self._ask_leader(Read("lease_time_to_live", client, call_id, request))
+
+    def _ask_leader(self, read: Read) -> None:
+        if self.leading:
+            result = self._of_lease(read.method, read.request)
+            self.answer(read.client, read.call_id, read.request, result)
+            return
+        self._wait_for(read.client, read.call_id)
+        if self.raft.leader:
+            self.note(forwarded=self.raft.leader)
+            self.send(self.raft.leader, "forward_call", self.name, read)
+
+    def forward_call(self, origin: str, read: Read) -> None:
+        """A follower passes on a call that only the leader can answer."""
+        result: Any = None
+        if read.method == "member_promote":
+            result = self.unpromotable(read.request.ID)
+            if result is None:
+                self._hand_on(self.promotion(read))
+                self.ready()
+                return
+        elif self.leading:
+            result = self._of_lease(read.method, read.request)
+        if result is not None:
+            self.send(origin, "call_answered", read, result)
+
+    def call_answered(self, read: Read, result: Any) -> None:
+        """The leader's answer to a call that we passed on."""
+        if (read.client, read.call_id) in self.waiting:
+            if not isinstance(result, Failure):
+                result = result._replace(header=self.store.header())
+            self.answer(read.client, read.call_id, read.request, result)
+
+    def _of_lease(self, method: str, request: Any) -> Any:
+        store, lessor = self.store, self.store.lessor
+        header = store.header()
+        if method == "lease_keep_alive":
+            return records.LeaseKeepAliveResponse(
+                header, request.ID, lessor.renew(request.ID, self.now)
+            )
         keys = tuple(lessor.keys(request.ID)) if request.keys else ()
-        response = records.LeaseTimeToLiveResponse(
-            self.store.header(), request.ID, lessor.remaining_seconds(request.ID, self.now),
+        return records.LeaseTimeToLiveResponse(
+            header, request.ID, lessor.remaining_seconds(request.ID, self.now),
             lessor.ttl.get(request.ID, 0), keys,
         )  # fmt: skip
-        self._answer(client, call_id, request, response)
 
     def lease_leases(self, client: str, call_id: int, request: records.LeaseLeasesRequest) -> None:
         """All leases, in order of their IDs."""
         leases = tuple(records.LeaseStatus(lease) for lease in sorted(self.store.lessor.ttl))
         response = records.LeaseLeasesResponse(self.store.header(), leases)
-        self._answer(client, call_id, request, response)
-
-    def status(self, client: str, call_id: int, request: records.StatusRequest) -> None:
-        """How this member is."""
-        store = self.store
-        size = snapshot.size_of(store)
-        response = records.StatusResponse(
-            store.header(), VERSION, size, store.member_id, self.raft_index, store.raft_term,
-            self.raft_index, (), size, False, "3.6.0", QUOTA_BYTES,
-        )  # fmt: skip
-        self._answer(client, call_id, request, response)
-
-    def member_list(self, client: str, call_id: int, request: records.MemberListRequest) -> None:
-        """Who belongs to the cluster."""
-        listed = tuple(
-            records.EtcdMember(
-                member_id_of(name), name, (f"http://{name}:2380",), (f"http://{name}:2379",)
-            )
-            for name in self.members
-        )
-        store = self.store
-        header = ResponseHeader(store.cluster_id, store.member_id, 0, store.raft_term)
-        self._answer(client, call_id, request, records.MemberListResponse(header, listed))
-
-    def snapshot(self, client: str, call_id: int, request: records.SnapshotRequest) -> None:
-        """The whole store as bytes."""
-        blob = snapshot.dump(self.store)
-        response = records.SnapshotResponse(self.store.header(), 0, blob, VERSION)
-        self._answer(client, call_id, request, response)
+        self.answer(client, call_id, request, response)
 
     # Writing.
 
@@ -157,33 +194,35 @@ class Member(Component):
 
     def _write(self, entry: Entry) -> None:
         """A call that may change something: refused at sight, or proposed."""
+        client, call_id, request = entry.client, entry.call_id, entry.request
         failure = refused(entry)
+        if failure is None and self.name in self.raft.learners:
+            failure = NOT_FOR_LEARNER
+        if failure is None:
+            failure = self.lacks_space(entry)
         if failure is not None:
-            self._answer(entry.client, entry.call_id, entry.request, failure)
-        elif entry.method == "txn" and checks.is_read_only(entry.request):
-            self.note(**explain.found(self.store, entry.request))
-            result = self._tried("txn", entry.request)
-            self._answer(entry.client, entry.call_id, entry.request, result)
+            self.answer(client, call_id, request, failure)
+        elif entry.method == "txn" and checks.is_read_only(request):
+            read = Read("txn", client, call_id, request)
+            if self.alone:
+                self.serve(read)
+            else:
+                self._read(read, checks.is_serializable(request))
         else:
             self.propose(entry)
 
-    def propose(self, entry: Entry) -> None:
-        """Asks the members to agree on a write. One member agrees with itself."""
-        self.raft_index += 1
-        self.apply(entry)
-
-    def apply(self, entry: Entry) -> None:
+    def apply_write(self, entry: Entry) -> None:
         """Does what was agreed on, tells the watches, then answers who asked."""
         store = self.store
         before = store.revision
         if entry.method == "txn":
             self.note(**explain.found(store, entry.request))
-        result = self._tried(entry.method, entry.request)
+        result = NO_SPACE if self.full(entry) else self._tried(entry.method, entry.request)
         if store.revision != before:
             assert self.world.current is not None
             self.written.append((store.revision, self.world.current))
             self._tell(self.watchers.notify())
-        self._answer(entry.client, entry.call_id, entry.request, result)
+        self.answer_applied(entry.client, entry.call_id, entry.request, result)
         if store.revision != before:
             self.note(**explain.changed(store.changes_at(store.revision)))
         if entry.method.startswith("lease"):
@@ -205,103 +244,84 @@ class Member(Component):
                 return self.store.compact(request)
             if method == "lease_revoke":
                 return self.store.revoke(request)
-            assert method == "lease_grant", method
-            ttl = self.store.lessor.grant(request.ID, request.TTL, self.now)
-            return records.LeaseGrantResponse(self.store.header(), request.ID, ttl)
+            if method == "lease_grant":
+                ttl = self.store.lessor.grant(request.ID, request.TTL, self.now)
+                return records.LeaseGrantResponse(self.store.header(), request.ID, ttl)
+            return self._agreed(method, request)
         except EtcdError as error:
             return Failure(error.code, error.message)
 
-    def _answer(self, client: str, call_id: int, request: Any, result: Any) -> None:
+    def _agreed(self, method: str, request: Any) -> Any:
+        """What members agree on beside keys and leases."""
+        if method == "alarm":
+            return self.apply_alarm(request)
+        if method == "publish":
+            if request in self.ids:
+                self.published[request] = None
+            if self.leading and not self.cluster_version:
+                if len(self.published) == len(self.ids):
+                    self.propose(Entry("cluster_version", STORAGE_VERSION, "", 0))
+        else:
+            assert method == "cluster_version", method
+            self.cluster_version = request
+        return None
+
+    def answer(self, client: str, call_id: int, request: Any, result: Any) -> None:
+        """Answers a call."""
         self.note(**explain.described(request, result))
         if client:
+            self.forget_waiting(client, call_id)
             self.send(client, "answered", call_id, result)
 
-    # Watches.
+    def answer_applied(self, client: str, call_id: int, request: Any, result: Any) -> None:
+        """Answers a call whose entry is applied, if it was made here and still waits."""
+        if (client, call_id) in self.waiting:
+            self.answer(client, call_id, request, result)
+        else:
+            self.note(**explain.described(request, result))
 
-    def watch(
-        self, client: str, call_id: int, request: records.WatchRequest, stream: int = 0
-    ) -> None:
-        """Begins a watch; its responses are `watch_response(call_id, response)`."""
-        answers = self.watchers.create(client, call_id, stream, request)
-        response = answers[0].response
-        self.note(
-            key=explain.span(request.key, request.range_end), start=request.start_revision,
-            revision=self.store.revision, watch_id=response.watch_id,
+    # Snapshots.
+
+    def restore(self, blob: bytes) -> None:
+        """Begins with what a saved snapshot holds, before the first start."""
+        ids = self.store.cluster_id, self.store.member_id
+        self.store = snapshot.load(blob)
+        self.store.cluster_id, self.store.member_id = ids
+
+    def dump_state(self) -> Agreed:
+        """All that applied entries have led to."""
+        return Agreed(
+            tuple(self.ids.items()), tuple(self.published), tuple(self.alarms),
+            self.cluster_version, self.store.cluster_id, snapshot.image_of(self.store),
         )  # fmt: skip
-        if response.cancel_reason:
-            self.note(error=response.cancel_reason)
-        self._tell(answers)
+
+    def load_state(self, state: Agreed) -> None:
+        """Takes another member's state over; watches go on where they were."""
+        before = self.store.revision
+        self.ids = dict(state.ids)
+        self.published = dict.fromkeys(state.published)
+        self.alarms = dict.fromkeys(state.alarms)
+        self.cluster_version = state.version
+        self.store = snapshot.restored(state.image)
+        self.store.cluster_id, self.store.member_id = state.cluster_id, self.ids.get(self.name, 0)
+        self.store.raft_term = self.raft.term
+        self.watchers.move(self.store, before)
         self._plan_catch_up()
-        if request.progress_notify and not response.canceled:
-            number = self.watchers.streams[client, stream]
-            self._plan_progress((number, response.watch_id))
-
-    def watch_cancel(
-        self, client: str, call_id: int, request: records.WatchCancelRequest, stream: int = 0
-    ) -> None:
-        """Ends a watch; its last response says that it is cancelled."""
-        self.note(watch_id=request.watch_id)
-        self._tell(self.watchers.cancel(client, stream, request.watch_id))
-
-    def watch_progress(
-        self, client: str, call_id: int, request: records.WatchProgressRequest, stream: int = 0
-    ) -> None:
-        """How far the watches of a stream are, if all are up to date."""
-        self._tell(self.watchers.progress(client, call_id, stream))
-
-    def catch_up(self) -> None:
-        """Sends the next batch of history to every watch that is behind."""
-        self.catch_up_timer = None
-        self._tell(self.watchers.catch_up())
-        self._plan_catch_up()
-
-    def notify_progress(self, key: tuple[int, int], last_sent: int) -> None:
-        """A watch that asked for it hears where it is, if nothing else was sent for long."""
-        watch = self.watchers.watches.get(key)
-        if watch is None:
-            return
-        if watch.synced and self.watchers.sent.get(key, 0) == last_sent:
-            response = records.WatchResponse(self.store.header(), key[1])
-            self._tell([Answer(watch.client, watch.call_id, response)])
-        self._plan_progress(key)
-
-    def disconnect(self, client: str) -> None:
-        """A client's connection is closed: its watches are over."""
-        self.note(watches=self.watchers.disconnect(client))
-
-    def _tell(self, answers: list[Answer]) -> None:
-        """Sends responses to those who watch."""
-        woken: dict[str, int] = {}
-        for client, call_id, response in answers:
-            if response.events:
-                woken[client] = woken.get(client, 0) + 1
-            self.send(client, "watch_response", call_id, response)
-        if woken:
-            self.note(woken=woken)
-
-    def _plan_catch_up(self) -> None:
-        if self.watchers.unsynced and self.catch_up_timer is None:
-            self.catch_up_timer = self.after(self._until_tick(CATCH_UP_SECONDS), "catch_up")
-
-    def _plan_progress(self, key: tuple[int, int]) -> None:
-        wait = PROGRESS_SECONDS * (1 + self.chance.random() / 10)
-        sent = self.watchers.sent.get(key, 0)
-        self.after(wait, "notify_progress", key, sent, background=True)
-
-    def _until_tick(self, period: float, not_before_ns: int = 0) -> float:
-        """Seconds to the next beat of a loop that began when we did."""
-        period_ns = round(period * SECOND)
-        elapsed = max(self.now + 1, not_before_ns) - self.started_ns
-        due = self.started_ns + -(-elapsed // period_ns) * period_ns
-        return (due - self.now) / SECOND
+        if self.store.revision > before:
+            assert self.world.current is not None
+            self.written.append((self.store.revision, self.world.current))
+        self.note(revision=self.store.revision)
 
     # Leases.
 
     def expire(self) -> None:
         """Leases that have run out are revoked, each in a revision of its own."""
         self.expiry_timer = None
-        due = self.store.lessor.expired(self.now)[:REVOCATIONS]
+        late = self.store.lessor.expired(self.now)
+        due = [lease for lease in late if self.revoking.get(lease, 0) <= self.now][:REVOCATIONS]
         for lease in due:
+            # Not again while the members may still be agreeing on it.
+            self.revoking[lease] = self.now + 7 * SECOND
             self.propose(Entry("lease_revoke", records.LeaseRevokeRequest(lease), "", 0))
         self.note(leases=due)
         self._plan_expiry()
@@ -309,7 +329,9 @@ class Member(Component):
     def _plan_expiry(self) -> None:
         """Looks again at the first beat of the loop at which a lease can have run out."""
         first = self.store.lessor.next_expiry_ns()
-        if first is None:
+        if first is None or not self.leading:
+            self.cancel(self.expiry_timer)
+            self.expiry_timer = None
             return
         wait = self._until_tick(EXPIRY_SECONDS, first)
         due = self.now + round(wait * SECOND)
@@ -325,6 +347,8 @@ class Member(Component):
     def undelivered(self, target: str, verb: str, args: tuple[Any, ...], reason: str) -> None:
         """A client could not be reached: it is gone, or its connection broke on the way."""
         self.note(lost=verb, client=target, reason=reason)
+        if verb not in ("answered", "watch_response"):
+            return
         if reason == "refused":
             self.note(watches=self.watchers.disconnect(target))
         elif verb == "answered":

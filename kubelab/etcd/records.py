@@ -306,6 +306,30 @@ class StatusResponse(NamedTuple):
     isLearner: bool = False
     storageVersion: str = ""
     dbSizeQuota: int = 0
+    # Beyond etcd's own answer: the Raft state that its metrics and logs would show.
+    state: str = ""
+    commit: int = 0
+    log: tuple[Any, ...] = ()
+
+    @property
+    def member_id(self) -> int:
+        """The ID of the member that answered."""
+        return self.header.member_id
+
+    @property
+    def raft_term(self) -> int:
+        """The term that the member is in."""
+        return self.raftTerm
+
+    @property
+    def raft_index(self) -> int:
+        """The index of the last entry of its log."""
+        return self.raftIndex
+
+    @property
+    def raft_applied_index(self) -> int:
+        """The index of the last entry that its store has taken in."""
+        return self.raftAppliedIndex
 
 
 class EtcdMember(NamedTuple):

@@ -11,9 +11,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from typing import NamedTuple
 
+from kubelab.etcd.errors import COMPACTED, FUTURE_REVISION
 from kubelab.etcd.mvcc import Store, mod_revision
-from kubelab.etcd.records import KeyValue, encode
+from kubelab.etcd.records import Failure, KeyValue, encode
 from kubelab.etcd.sizes import record_size
 
 # A database file grows by pages; the smallest has a few.
@@ -59,16 +61,51 @@ def load(blob: bytes) -> Store:
     if hashlib.sha256(body + newline).hexdigest().encode() != digest:
         raise ValueError("the snapshot is damaged: its checksum does not match")
     head, *rows = (json.loads(line) for line in body.splitlines())
+    kept = tuple(
+        KeyValue(base64.b64decode(key), created, modified, version, base64.b64decode(value), lease)
+        for key, created, modified, version, value, lease in rows
+    )
+    leases = tuple((lease, ttl) for lease, ttl in head["leases"])
+    return restored(Image(head["revision"], head["compacted"], kept, leases))
+
+
+class Image(NamedTuple):
+    """A store as one immutable value; what it shares with the store never changes."""
+
+    revision: int
+    compacted: int
+    records: tuple[KeyValue, ...]
+    leases: tuple[tuple[int, int], ...]
+
+
+def image_of(store: Store) -> Image:
+    """The image of a store."""
+    leases = tuple(sorted(store.lessor.ttl.items()))
+    return Image(store.revision, store.compacted, tuple(records_of(store)), leases)
+
+
+def restored(image: Image) -> Store:
+    """The store of an image."""
     store = Store()
-    for lease, ttl in head["leases"]:
+    for lease, ttl in image.leases:
         store.lessor.grant(lease, ttl, 0)
     changes: dict[int, list[KeyValue]] = {}
-    for key, created, modified, version, value, lease in rows:
-        kv = KeyValue(
-            base64.b64decode(key), created, modified, version, base64.b64decode(value), lease
-        )
-        changes.setdefault(modified, []).append(kv)
-    for revision in range(2, head["revision"] + 1):
+    for kv in image.records:
+        changes.setdefault(kv.mod_revision, []).append(kv)
+    for revision in range(2, image.revision + 1):
         store.commit(changes.get(revision, ()))
-    store.compacted = head["compacted"]
+    store.compacted = image.compacted
     return store
+
+
+def hash_of(store: Store, revision: int) -> int | Failure:
+    """A checksum over the records up to a revision (0: all); as etcd's, of 32 bits."""
+    if revision > store.revision:
+        return FUTURE_REVISION
+    if 0 < revision < store.compacted:
+        return COMPACTED
+    digest = hashlib.sha256()
+    for kv in records_of(store):
+        if not revision or kv.mod_revision <= revision:
+            digest.update(repr((*kv[:4], encode(kv.value), kv.lease)).encode())
+    return int.from_bytes(digest.digest()[:4], "big")

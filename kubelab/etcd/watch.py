@@ -144,6 +144,20 @@ class Watchers:
                 return 1
         return 0
 
+    def move(self, store: Store, told: int) -> None:
+        """Goes on with another store: what came after revision `told` is history to be caught up.
+
+        The store has jumped ahead, so nobody was told of what lies between.
+        """
+        self.store = store
+        for key, watch in self.watches.items():
+            if watch.synced:
+                after = max(watch.next_revision, told + 1)
+                synced = after > store.revision
+                self.watches[key] = watch._replace(next_revision=after, synced=synced)
+                if not synced:
+                    self.unsynced[key] = None
+
     def _stream(self, client: str, stream: int) -> int:
         number = self.streams.get((client, stream))
         if number is None:

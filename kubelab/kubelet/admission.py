@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kubelab.api import quantity
-from kubelab.api.objects import EMPTY, NOTHING, Obj, get, name_of
+from kubelab.api.objects import EMPTY, NOTHING, Obj, freeze, get, name_of
 from kubelab.api.selectors import Requirement
-from kubelab.kubelet import actions, nodestatus
+from kubelab.kubelet import actions, eviction, nodestatus, status
 
 if TYPE_CHECKING:
     from kubelab.kubelet.podworker import PodWorker
@@ -66,12 +66,24 @@ def check(worker: PodWorker) -> tuple[str, str] | None:
         for other in kubelet.workers.values()
         if other is not worker and not other.settled and not other.ending.finished
     ]
-    status = get(node, "status", default=EMPTY)
-    allocatable = get(status, "allocatable", default=None) or nodestatus.CAPACITY
-    refusal = _resources(pod, [other.pod for other in others], allocatable)
+    allocatable = get(node, "status", "allocatable", default=None) or nodestatus.CAPACITY
+    refusal = _pressed(pod, kubelet.eviction.pressures())
+    refusal = refusal or _resources(pod, [other.pod for other in others], allocatable)
     refusal = refusal or _affinity(pod, node) or _ports(pod, [other.pod for other in others])
     refusal = refusal or _taints(pod, node)
     return refusal
+
+
+def _pressed(pod: Obj, pressures: tuple[str, ...]) -> tuple[str, str] | None:
+    """A node that is short of something takes critical pods; of memory, all that ask for some."""
+    if not pressures or eviction.is_critical(pod):
+        return None
+    if pressures == ("MemoryPressure",):
+        taint = freeze({"key": "node.kubernetes.io/memory-pressure", "effect": "NoSchedule"})
+        tolerations = get(pod, "spec", "tolerations", default=NOTHING)
+        if status.qos_class(pod) != "BestEffort" or any(_tolerates(t, taint) for t in tolerations):
+            return None
+    return "Evicted", f"The node had condition: [{', '.join(pressures)}]. "
 
 
 def _resources(pod: Obj, others: list[Obj], allocatable: Obj) -> tuple[str, str] | None:

@@ -23,6 +23,7 @@ from kubelab.api.rest import Response
 from kubelab.client.events import Recorder
 from kubelab.kubelet import hooks, words
 from kubelab.kubelet.backoff import Backoff
+from kubelab.kubelet.eviction import Eviction
 from kubelab.kubelet.imagepuller import ImagePuller
 from kubelab.kubelet.nodereporter import NodeReporter
 from kubelab.kubelet.objectcache import ObjectCache
@@ -80,6 +81,7 @@ class Kubelet(Serving):
         self.prober = Prober(self)
         self.objects = ObjectCache(self)
         self.restarts = Backoff()
+        self.eviction = Eviction(self)
         self.streams: dict[int, Stream] = {}
         self.ready_for_pods = False
         self.relist_phase_ns = self.now % SECOND
@@ -277,6 +279,9 @@ class Kubelet(Serving):
         """The next image in line."""
         self.images.pull_next()
 
+    def image_removed(self, answer: Answer) -> None:
+        """An image that nobody used is gone."""
+
     # The node.
 
     def register(self) -> None:
@@ -290,6 +295,7 @@ class Kubelet(Serving):
     def report_node(self) -> None:
         """A look at the node's status."""
         self.after(10.0, "report_node", background=True)
+        self.eviction.look()
         self.node.report()
 
     @staticmethod

@@ -26,6 +26,12 @@ RENEW_SECONDS = 10.0
 STATUS_SECONDS = 10.0
 REPORT_NS = 300 * SECOND
 RETRY_SECONDS = 1.0
+# The reasons of the Events by which a condition's end and its beginning are told.
+PRESSED = {
+    "MemoryPressure": ("NodeHasSufficientMemory", "NodeHasInsufficientMemory"),
+    "DiskPressure": ("NodeHasNoDiskPressure", "NodeHasDiskPressure"),
+    "PIDPressure": ("NodeHasSufficientPID", "NodeHasInsufficientPID"),
+}
 
 
 class NodeReporter:
@@ -54,7 +60,7 @@ class NodeReporter:
     def seen(self) -> nodestatus.Seen:
         """What is seen of the machine now."""
         runtime = self.kubelet.runtime
-        pressures = ("DiskPressure",) if runtime.disk.full else ()
+        pressures = self.kubelet.eviction.pressures()
         return nodestatus.Seen(
             self.kubelet.address, runtime.version, self.ready, not runtime.stopped, pressures
         )
@@ -134,14 +140,14 @@ class NodeReporter:
         old = kubelet.now - self.reported_ns >= REPORT_NS
         if self.reported and not old and plain(status) == plain(self.reported):
             return
-        was_ready, was_full = _is(self.reported, "Ready"), _is(self.reported, "DiskPressure")
-        ready, full = _is(status, "Ready"), _is(status, "DiskPressure")
+        before, was_ready, ready = self.reported, _is(self.reported, "Ready"), _is(status, "Ready")
         self.reported, self.reported_ns = status, kubelet.now
         kubelet.note(node=kubelet.node_name, ready=ready, reported=True)
         if ready != was_ready:
             self.tell("NodeReady" if ready else "NodeNotReady")
-        if full != was_full:
-            self.tell("NodeHasDiskPressure" if full else "NodeHasNoDiskPressure")
+        for condition, (none, some) in PRESSED.items():
+            if _is(status, condition) != _is(before, condition):
+                self.tell(some if _is(status, condition) else none)
         body = {"status": status}
         kubelet.patch("v1/Node", "", kubelet.node_name, body, "status", reply="node.patched")
 

@@ -61,6 +61,8 @@ class PodWorker:
         # phase, reason and message that are decided for the pod as a whole.
         self.verdict: tuple[str, str, str] | None = None
         self.settled = False
+        # Why the kubelet ends the pod before its time.
+        self.disrupted = ""
         self.started_at = ""
         self.network_told = False
         self.mounting = Mounting(self)

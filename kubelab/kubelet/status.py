@@ -112,7 +112,10 @@ def conditions(
     pod, kubelet = worker.pod, worker.kubelet
     sandbox = worker.sandbox
     network = sandbox is not None and sandbox.ready
-    rows: list[tuple[str, str, str, str]] = [
+    rows: list[tuple[str, str, str, str]] = []
+    if worker.disrupted:
+        rows.append(("DisruptionTarget", "True", "TerminationByKubelet", worker.disrupted))
+    rows += [
         ("PodReadyToStartContainers", "True" if network else "False", "", ""),
         ("Initialized", *_initialized(phase, regular, initial)),
     ]

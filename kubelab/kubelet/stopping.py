@@ -37,6 +37,7 @@ class Stopping:
     def __init__(self, worker: PodWorker) -> None:
         self.worker = worker
         self.stops: dict[str, Stop] = {}
+        self.shortest_ns = SHORTEST_NS
 
     def grace(self, cause: str | None) -> int:
         """The seconds a container has to end; a probe may give less than the pod."""
@@ -114,7 +115,7 @@ class Stopping:
         """StopContainer with what remains of the grace period."""
         worker = self.worker
         stop = self.stops[container_id] = self.stops[container_id]._replace(hooked=False)
-        rest = max(stop.due_ns - worker.kubelet.now, SHORTEST_NS)
+        rest = max(stop.due_ns - worker.kubelet.now, self.shortest_ns)
         worker.kubelet.note(container=stop.name, grace_seconds=rest / SECOND)
         worker.kubelet.cri(
             worker, "stopping.stopped", "stop_container", container_id, rest / SECOND,

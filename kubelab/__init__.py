@@ -14,10 +14,9 @@ from kubelab.api.errors import ApiError
 
 if TYPE_CHECKING:
     from kubelab.cluster import Cluster
-    from kubelab.etcd.records import EtcdError
     from kubelab.kubectl.errors import KubectlError
 
-__all__ = ["ApiError", "Cluster", "EtcdError", "KubectlError", "load_ipython_extension"]
+__all__ = ["ApiError", "Cluster", "KubectlError", "load_ipython_extension"]
 
 
 def __getattr__(name: str) -> Any:
@@ -30,10 +29,6 @@ def __getattr__(name: str) -> Any:
         from kubelab.kubectl.errors import KubectlError
 
         return KubectlError
-    if name == "EtcdError":
-        from kubelab.etcd.records import EtcdError
-
-        return EtcdError
     raise AttributeError(f"module 'kubelab' has no attribute {name!r}")
 
 

@@ -66,7 +66,7 @@ def _discovered(session: Session, word: str) -> Kind | None:
     word = word.lower()
     if word not in session.found:
         session.found[word] = None
-        for kind in _others(session):
+        for kind in others(session):
             names = (kind.plural, kind.singular, *kind.short_names)
             groups = ("", f".{kind.group}", f".{kind.version}.{kind.group}")
             if word in [name + group for name in names for group in groups]:
@@ -75,7 +75,7 @@ def _discovered(session: Session, word: str) -> Kind | None:
     return session.found[word]
 
 
-def _others(session: Session) -> list[Kind]:
+def others(session: Session) -> list[Kind]:
     """The kinds of groups that no built-in kind belongs to."""
     try:
         groups = session.call("GET", "/apis").get("groups") or ()
@@ -175,7 +175,7 @@ def _of_object(session: Session, obj: Obj, source: str) -> Target:
     kind = kinds.find(obj["apiVersion"], obj["kind"])
     if kind is None:
         kind = next(
-            (k for k in _others(session) if k.kind == obj["kind"] and
+            (k for k in others(session) if k.kind == obj["kind"] and
              k.group == obj["apiVersion"].rpartition("/")[0]), None,
         )  # fmt: skip
     if kind is None:

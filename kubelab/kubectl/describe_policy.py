@@ -1,0 +1,141 @@
+"""The pages of roles, bindings, disruption budgets and autoscalers.
+
+In Kubernetes: k8s.io/kubectl/pkg/describe/describe.go.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubelab.api.objects import Obj, get, name_of
+from kubelab.kubectl.page import Page, selector_text, when, words
+from kubelab.kubectl.session import Session
+
+
+def _role(session: Session, page: Page, obj: Obj, events: Any) -> None:
+    page.write(0, f"Name:\t{name_of(obj)}")
+    page.marks(obj)
+    page.write(0, "PolicyRule:\n  Resources\tNon-Resource URLs\tResource Names\tVerbs")
+    page.write(1, "---------\t-----------------\t--------------\t-----")
+    for resource, urls, names, verbs in _rules(obj.get("rules") or ()):
+        page.write(1, f"{resource}\t{words(urls)}\t{words(names)}\t{words(verbs)}")
+
+
+Rule = tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+
+
+def _rules(rules: Any) -> list[Rule]:
+    """One line a resource; what is granted of it by several rules stands together."""
+    merged: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for rule in rules:
+        names, verbs = tuple(rule.get("resourceNames") or ()), list(rule.get("verbs") or ())
+        for group in rule.get("apiGroups") or ():
+            for resource in rule.get("resources") or ():
+                shown = _resource(resource, group)
+                held = merged.setdefault((shown, (), names), [])
+                held += [verb for verb in verbs if verb not in held]
+        for path in rule.get("nonResourceURLs") or ():
+            merged.setdefault(("", (path,), ()), []).extend(verbs)
+    rows = [
+        (resource, urls, names, tuple(verbs)) for (resource, urls, names), verbs in merged.items()
+    ]
+    return sorted(rows, key=_order)
+
+
+def _resource(resource: str, group: str) -> str:
+    """`deployments.apps/scale`: the group stands behind the resource, before the subresource."""
+    if not group:
+        return resource
+    name, slash, subresource = resource.partition("/")
+    return f"{name}.{group}{slash}{subresource}"
+
+
+def _order(rule: Rule) -> str:
+    """Rules in the order of what they are about."""
+    resource, urls, names = rule[:3]
+    return f"{resource}\t{' '.join(urls)}\t{' '.join(names)}"
+
+
+def _binding(session: Session, page: Page, obj: Obj, events: Any) -> None:
+    page.write(0, f"Name:\t{name_of(obj)}")
+    page.marks(obj)
+    role = obj.get("roleRef") or {}
+    page.write(0, f"Role:\n  Kind:\t{role.get('kind')}\n  Name:\t{role.get('name')}")
+    page.write(0, "Subjects:\n  Kind\tName\tNamespace")
+    page.write(1, "----\t----\t---------")
+    for row in obj.get("subjects") or ():
+        page.write(1, f"{row['kind']}\t{row['name']}\t{row.get('namespace', '')}")
+
+
+def _budget(session: Session, page: Page, obj: Obj, events: Any) -> None:
+    page.head(obj)
+    for title, field in (("Min available", "minAvailable"), ("Max unavailable", "maxUnavailable")):
+        if get(obj, "spec", field) is not None:
+            page.write(0, f"{title}:\t{obj['spec'][field]}")
+    held = get(obj, "spec", "selector")
+    page.write(0, f"Selector:\t{selector_text(held) if held else '<unset>'}")
+    page.write(0, "Status:")
+    for title, field in (
+        ("Allowed disruptions", "disruptionsAllowed"), ("Current", "currentHealthy"),
+        ("Desired", "desiredHealthy"), ("Total", "expectedPods"),
+    ):  # fmt: skip
+        page.write(2, f"{title}:\t{get(obj, 'status', field, default=0)}")
+    page.events(events)
+
+
+def _autoscaler(session: Session, page: Page, obj: Obj, events: Any) -> None:
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    target = spec["scaleTargetRef"]
+    page.head(obj)
+    page.marks(obj)
+    page.write(0, f"CreationTimestamp:\t{when(obj['metadata'].get('creationTimestamp'))}")
+    page.write(0, f"Reference:\t{target['kind']}/{target['name']}")
+    page.write(0, "Metrics:\t( current / target )")
+    current = status.get("currentMetrics") or ()
+    for at, metric in enumerate(spec.get("metrics") or ()):
+        page.write(1, _metric(metric, get(current, at)))
+    page.write(0, f"Min replicas:\t{spec.get('minReplicas', '<unset>')}")
+    page.write(0, f"Max replicas:\t{spec.get('maxReplicas')}")
+    have, wish = status.get("currentReplicas", 0), status.get("desiredReplicas", 0)
+    page.write(0, f"{target['kind']} pods:\t{have} current / {wish} desired")
+    if status.get("conditions"):
+        page.write(0, "Conditions:")
+        page.write(1, "Type\tStatus\tReason\tMessage")
+        page.write(1, "----\t------\t------\t-------")
+        for row in status["conditions"]:
+            cells = (row["type"], row["status"], row.get("reason", ""), row.get("message", ""))
+            page.write(1, "\t".join(cells))
+    page.events(events)
+
+
+def _metric(metric: Obj, status: Any) -> str:
+    field = metric["type"][0].lower() + metric["type"][1:]
+    part, held = metric.get(field) or {}, get(status, field, "current", default={})
+    target = part.get("target") or {}
+    if metric["type"] in ("Resource", "ContainerResource"):
+        where = f' of container "{part["container"]}"' if "container" in part else ""
+        head = f"resource {part.get('name')}{where} on pods"
+        if "averageValue" in target:
+            shown = held.get("averageValue", "<unknown>")
+            return f"{head}:\t{shown} / {target['averageValue']}"
+        share = held.get("averageUtilization")
+        shown = "<unknown>" if share is None else f"{share}% ({held.get('averageValue')})"
+        wish = target.get("averageUtilization")
+        aim = "<auto>" if wish is None else f"{wish}%"
+        return f"{head}  (as a percentage of request):\t{shown} / {aim}"
+    name = get(part, "metric", "name")
+    key = "averageValue" if "averageValue" in target else "value"
+    shown = held.get(key, "<unknown>")
+    if metric["type"] == "Pods":
+        return f'"{name}" on pods:\t{shown} / {target.get(key)}'
+    about = part.get("describedObject")
+    where = f" on {about['kind']}/{about['name']}" if about else ""
+    how = "target average value" if key == "averageValue" else "target value"
+    return f'"{name}"{where} ({how}):\t{shown} / {target.get(key)}'
+
+
+PAGES = {
+    "Role": _role, "ClusterRole": _role, "RoleBinding": _binding,
+    "ClusterRoleBinding": _binding, "PodDisruptionBudget": _budget,
+    "HorizontalPodAutoscaler": _autoscaler,
+}  # fmt: skip

@@ -141,9 +141,11 @@ def _resources(session: Session, page: Page, node: Obj) -> None:
     pods = session.list(POD, "", "", fields)
     allocatable = get(node, "status", "allocatable") or get(node, "status", "capacity") or {}
     page.write(0, f"Non-terminated Pods:\t({len(pods)} in total)")
-    page.write(
-        1, "Namespace\tName\t\tCPU Requests\tCPU Limits\tMemory Requests\tMemory Limits\tAge"
-    )
+    head = [
+        "Namespace", "Name", "", "CPU Requests", "CPU Limits", "Memory Requests", "Memory Limits",
+        "Age",
+    ]  # fmt: skip
+    page.write(1, "\t".join(head))
     page.write(1, "\t".join("-" * len(word) for word in head))
     totals: dict[str, Amounts] = {"requests": {}, "limits": {}}
     for pod in pods:

@@ -80,9 +80,10 @@ def _status(session: Session, target: Target, obj: Obj) -> None:
             failed.append("object has been deleted")
             return True
         text, done = progress(target.kind.kind, now, failed)
-        if text and (done or not seen or seen[-1] != text or _moved(seen, now)):
+        version = str(get(now, "metadata", "resourceVersion"))
+        if text and version not in seen:
             session.print(text)
-        seen[:] = [text, str(get(now, "metadata", "resourceVersion"))]
+        seen[:] = [version]
         return done or bool(failed)
 
     limit = seconds(session.flags.text("timeout")) or FOREVER_SECONDS
@@ -92,11 +93,6 @@ def _status(session: Session, target: Target, obj: Obj) -> None:
         raise fail("timed out waiting for the condition")
     if failed:
         raise fail(failed[0])
-
-
-def _moved(seen: list[str], now: Obj) -> bool:
-    """Every change of the object is told, also one that leaves the numbers as they were."""
-    return seen[-1] != str(get(now, "metadata", "resourceVersion"))
 
 
 def progress(kind: str, obj: Obj, failed: list[str]) -> tuple[str, bool]:

@@ -5,8 +5,7 @@ must be restarted is killed first; init containers run one after the other, each
 sidecar: until it is started); then the regular containers, in the order of the manifest.
 
 In Kubernetes: pkg/kubelet/kuberuntime/kuberuntime_manager.go (computePodActions) and
-kuberuntime_container.go (computeInitContainerActions). Left out: resize in place, restart rules by
-exit code.
+kuberuntime_container.go (computeInitContainerActions). Left out: resize in place.
 """
 
 from __future__ import annotations
@@ -39,6 +38,11 @@ def containers(pod: Obj) -> list[Obj]:
     return get(pod, "spec", "containers", default=NOTHING)  # type: ignore[no-any-return]
 
 
+def ephemeral_containers(pod: Obj) -> list[Obj]:
+    """The containers that somebody has added to a running pod to look into it."""
+    return get(pod, "spec", "ephemeralContainers", default=NOTHING)  # type: ignore[no-any-return]
+
+
 def is_sidecar(container: Obj) -> bool:
     """Whether an init container is one that runs on."""
     return container.get("restartPolicy") == "Always"
@@ -52,6 +56,9 @@ def find(pod: Obj, name: str) -> tuple[Obj, str] | None:
     for container in containers(pod):
         if container["name"] == name:
             return container, f"spec.containers{{{name}}}"
+    for container in ephemeral_containers(pod):
+        if container["name"] == name:
+            return container, f"spec.ephemeralContainers{{{name}}}"
     return None
 
 
@@ -64,6 +71,11 @@ def restart_policy(pod: Obj, container: Obj) -> str:
 
 def restarts(pod: Obj, container: Obj, exit_code: int, *, init: bool = False) -> bool:
     """Whether a container that has ended so is started again."""
+    for rule in get(container, "restartPolicyRules", default=NOTHING):
+        codes = get(rule, "exitCodes", "values", default=NOTHING)
+        wanted = get(rule, "exitCodes", "operator", default="In") == "In"
+        if rule.get("action") == "Restart" and (exit_code in codes) is wanted:
+            return True
     policy = restart_policy(pod, container)
     if policy == "Always" and not (init and not is_sidecar(container)):
         return True
@@ -91,6 +103,10 @@ def next_action(state: State) -> Action | None:
     kill = _kill(state)
     if kill is not None:
         return kill
+    for container in ephemeral_containers(state.pod):
+        # Started once, and never again.
+        if container["name"] not in state.newest and container["name"] not in state.skipped:
+            return Action(START, container["name"])
     begun = any(state.current(item["name"]) for item in containers(state.pod))
     action, done = _initial(state, begun)
     if action is not None or not done:

@@ -28,6 +28,8 @@ def generate(worker: PodWorker) -> Obj:
     ended = worker.ending.stopped
     regular = containerstatus.rows(worker, actions.containers(pod), init=False, ended=ended)
     initial = containerstatus.rows(worker, actions.init_containers(pod), init=True, ended=ended)
+    added = actions.ephemeral_containers(pod)
+    guests = containerstatus.rows(worker, added, init=False, ended=ended)
     held = before.get("phase")
     if held in TERMINAL:
         phase = held
@@ -64,6 +66,15 @@ def generate(worker: PodWorker) -> Obj:
         if initial:
             status["initContainerStatuses"] = [row.body for row in initial]
         status["containerStatuses"] = sorted((row.body for row in regular), key=_name)
+        if guests:
+            status["ephemeralContainerStatuses"] = [
+                {
+                    key: item
+                    for key, item in {**row.body, "ready": False}.items()
+                    if key != "started"
+                }
+                for row in guests
+            ]
     return freeze(status)  # type: ignore[no-any-return]
 
 

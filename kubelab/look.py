@@ -17,7 +17,7 @@ from kubelab.apiserver import stored
 from kubelab.apiserver.moment import Moment
 from kubelab.scheduler.scheduler import Scheduler
 from kubelab.sentences import sentence
-from kubelab.sim.kernel import Event, World
+from kubelab.sim.kernel import SECOND, Event, World
 from kubelab.sim.log import Log
 
 if TYPE_CHECKING:
@@ -86,8 +86,12 @@ class Look:
 
     # The past.
 
-    def _member(self) -> Any:
-        return self.world.components["etcd-1"]
+    def _member(self, world: World | None = None) -> Any:
+        """The etcd member whose store is furthest; of the running ones, if any runs."""
+        components = (world or self.world).components
+        first = components["etcd-1"]
+        members = [first, *(components[name] for name in first.raft.members if name != "etcd-1")]
+        return max(members, key=lambda member: (not member.stopped, member.store.revision))
 
     def moment(self) -> Moment:
         """The objects as they are in the store now, read without a request."""
@@ -114,7 +118,7 @@ class Look:
             # The store has given up this part of its history; ours has not.
             first = bisect.bisect_left(written, revision, key=lambda row: row[0])
             past = self.history.replay(written[first][1])
-            store = past.world.components["etcd-1"].store  # type: ignore[attr-defined]
+            store = self._member(past.world).store
         return Moment(store, revision)
 
     # Inside the cluster.
@@ -195,13 +199,22 @@ class SchedulerLook:
         self._cluster.act(self._name, "add_plugin", plugin, weight)
 
     def schedule_one(self, timeout: float = 60) -> Decision | None:
-        """Runs until the scheduler has taken one more pod off the queue, to its end."""
+        """Runs until the scheduler has taken one more pod off the queue, to its end.
+
+        None if it takes none: no pod waits for its turn, and nothing is under way that could bring
+        one.
+        """
         scheduler = self._scheduler()
         before = scheduler.attempts
         cluster = self._cluster
-        found = cluster.run_until(lambda c: self._scheduler().attempts > before, timeout)
-        if not found:
-            return None
+        with cluster.lock:
+            end = cluster.history.world.now + round(timeout * SECOND)
+            while self._scheduler().attempts == before:
+                world = cluster.history.world
+                due = world.next_time() if self._scheduler().expecting else world.idle_until()
+                if due is None or due > end:
+                    return None
+                cluster.history.step()
         decision = self._scheduler().last
         cluster.run_until(lambda c: self._scheduler().idle(), timeout)
         return decision

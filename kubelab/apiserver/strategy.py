@@ -26,6 +26,7 @@ from kubelab.api.objects import (
     with_,
     without,
 )
+from kubelab.apiserver import podselectors
 
 # Kinds whose spec does not count generations.
 UNCOUNTED = ("ConfigMap", "Secret", "Event", "Lease", "Endpoints", "ServiceAccount", "Namespace",
@@ -154,6 +155,7 @@ def qos_class(spec: Any) -> str:
 
 
 def _create_pod(obj: Obj, user: str) -> Obj:
+    obj = podselectors.folded(obj)
     status: dict[str, Any] = {"phase": "Pending", "qosClass": qos_class(obj.get("spec"))}
     if get(obj, "spec", "schedulingGates"):
         status["conditions"] = [{
@@ -223,20 +225,7 @@ def _create_node(obj: Obj, user: str) -> Obj:
     return with_(obj, ("spec", "taints"), [*taints, {"key": key, "effect": "NoSchedule"}])  # type: ignore[no-any-return]
 
 
-def _protected(obj: Obj, finalizer: str) -> Obj:
-    """With the finalizer that keeps a volume or claim while it is in use."""
-    held = get(obj, "metadata", "finalizers", default=NOTHING)
-    if finalizer in held:
-        return obj
-    return with_(obj, ("metadata", "finalizers"), [*held, finalizer])  # type: ignore[no-any-return]
-
-
-def _create_claim(obj: Obj, user: str) -> Obj:
-    return _protected(obj, "kubernetes.io/pvc-protection")
-
-
 def _create_volume(obj: Obj, user: str) -> Obj:
-    obj = _protected(obj, "kubernetes.io/pv-protection")
     moment = obj["metadata"]["creationTimestamp"]
     return with_(obj, ("status", "lastPhaseTransitionTime"), moment)  # type: ignore[no-any-return]
 
@@ -288,7 +277,6 @@ CREATE: dict[tuple[str, str], Callable[[Obj, str], Obj]] = {
     ("", "Namespace"): _create_namespace,
     ("", "Node"): _create_node,
     ("", "PersistentVolume"): _create_volume,
-    ("", "PersistentVolumeClaim"): _create_claim,
     ("apps", "DaemonSet"): _create_daemonset,
     ("batch", "Job"): _create_job,
     ("certificates.k8s.io", "CertificateSigningRequest"): _create_signing_request,

@@ -9,12 +9,13 @@ In Kubernetes: pkg/scheduler/schedule_one.go (bindingCycle, handleBindingCycleEr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kubelab.api import kinds
 from kubelab.api.rest import Response, url
 from kubelab.scheduler import wakeups
 from kubelab.scheduler.cache import NodeInfo
+from kubelab.scheduler.cycle import PluginError, ask, warn
 from kubelab.scheduler.decision import fit_error
 from kubelab.scheduler.framework import Cycle, Status, Write
 from kubelab.scheduler.podinfo import PodInfo
@@ -51,20 +52,24 @@ class Binder:
     def begin(self, queued: Queued, pod: PodInfo, node: NodeInfo, cycle: Cycle) -> None:
         """Reserve and Permit, in the same event as the choice; then PreBind begins."""
         binding = self.under_way[pod.key] = Binding(queued, pod, node.name)
-        for point, method in (("reserve", "reserve"), ("permit", "permit")):
-            for plugin, _ in cycle.profile.at(point):
-                status = getattr(plugin, method)(cycle, node)
-                if isinstance(status, Status):
-                    self._rejected(binding, status._replace(plugin=plugin.name))
-                    return
         writes: list[Write] = []
         waits_for: list[str] = []
-        for plugin, _ in cycle.profile.at("preBind"):
-            pre_bind: Any = plugin
-            needed = pre_bind.pre_bind(cycle, node)
-            if needed:
-                writes += needed[0]
-                waits_for += needed[1]
+        try:
+            for point in ("reserve", "permit"):
+                for plugin, _ in cycle.profile.at(point):
+                    status = ask(plugin, point, cycle, node)
+                    if isinstance(status, Status):
+                        self._rejected(binding, status._replace(plugin=plugin.name))
+                        return
+            for plugin, _ in cycle.profile.at("preBind"):
+                needed = ask(plugin, "pre_bind", cycle, node)
+                if needed:
+                    writes += needed[0]
+                    waits_for += needed[1]
+        except PluginError as error:
+            warn(error)
+            self.fail(binding, str(error))
+            return
         if not writes and not waits_for:
             self._bind(binding)
             return
@@ -130,8 +135,13 @@ class Binder:
         scheduler, pod = self.scheduler, binding.pod
         scheduler.cancel(binding.timer)
         binding.timer, binding.waits_for = None, ()
-        bind: Any = scheduler.profiles[pod.scheduler_name].at("bind")[0][0]
-        body = bind.bind(pod, binding.node)
+        plugin = scheduler.profiles[pod.scheduler_name].at("bind")[0][0]
+        try:
+            body = ask(plugin, "bind", pod, binding.node)
+        except PluginError as error:
+            warn(error)
+            self.fail(binding, str(error))
+            return
         path = url(kinds.named("v1/Pod"), pod.namespace, pod.name, "binding")
         scheduler.request("POST", path, body=body, reply="binder.bound", context=(pod.key,))
 
@@ -149,8 +159,10 @@ class Binder:
         text = f"Successfully assigned {key} to {binding.node}"
         scheduler.record(binding.pod, "Normal", "Scheduled", text, "Binding")
         for plugin, _ in scheduler.profiles[binding.pod.scheduler_name].at("postBind"):
-            post_bind: Any = plugin
-            post_bind.post_bind(binding.pod, binding.node)
+            try:
+                ask(plugin, "post_bind", binding.pod, binding.node)
+            except PluginError as error:
+                warn(error)
 
     def _rejected(self, binding: Binding, status: Status) -> None:
         """Refused at Reserve or Permit: counted like a refusal by one node."""

@@ -62,9 +62,13 @@ class Settings:
         ]
         self.bind_timeout_seconds = next((one for one in timeouts if one is not None), 600)
 
-    def add_plugin(self, kind: type[Plugin], weight: int = 1) -> None:
+    def add_plugin(self, given: type, weight: int = 1) -> type[Plugin]:
         """Puts a further plugin at the end of every point of every profile that it has a method
-        for. Raises ValueError if its name or its methods are of no use."""
+        for. Raises ValueError if its name or its methods are of no use.
+
+        A class that is no `Plugin` yet is made one; without a name it has that of the class.
+        """
+        kind = as_plugin(given)
         if not kind.name or kind.name in REGISTRY:
             raise ValueError(f"a plugin needs a name of its own, not {kind.name!r}")
         if type(weight) is not int or weight < 1:
@@ -78,6 +82,7 @@ class Settings:
             for point in stands:
                 entries = [one for one in profile.points[point] if one[0] != kind.name]
                 profile.points[point] = [*entries, (kind.name, weight)]
+        return kind
 
     def profiles(self) -> dict[str, Profile]:
         """The profiles with fresh plugins."""
@@ -85,6 +90,14 @@ class Settings:
             one.name: Profile(one.name, one.points, one.args, one.percentage, self.registry)
             for one in self.resolved
         }
+
+
+def as_plugin(given: type) -> type[Plugin]:
+    """A learner's class as a plugin."""
+    name = getattr(given, "name", "") or given.__name__
+    if issubclass(given, Plugin):
+        return given if given.name else type(name, (given,), {"name": name})
+    return type(name, (given, Plugin), {"name": name, "__module__": given.__module__})
 
 
 def load(

@@ -11,6 +11,8 @@ framework/runtime (RunPreFilterPlugins, RunFilterPluginsWithNominatedPods).
 
 from __future__ import annotations
 
+import traceback
+import warnings
 from typing import Any, NamedTuple
 
 from kubelab.scheduler.cache import NodeInfo
@@ -37,11 +39,31 @@ WORDS = {
     "pre_score": 'running PreScore plugin "{}"',
     "score": 'running Score plugins: plugin "{}" failed with',
     "normalize": 'running Normalize on Score plugins: plugin "{}" failed with',
+    "post_filter": 'running PostFilter plugin "{}"',
+    "reserve": 'running Reserve plugin "{}"',
+    "permit": 'running Permit plugin "{}"',
+    "pre_bind": 'running PreBind plugin "{}"',
+    "bind": 'running Bind plugin "{}"',
+    "post_bind": 'running PostBind plugin "{}"',
 }
 
 
 class PluginError(Exception):
     """A plugin failed by itself; the message names it and the point at which it stood."""
+
+
+class PluginWarning(UserWarning):
+    """What the author of a plugin is told of an error in it, besides the pod's own message."""
+
+
+def warn(error: PluginError) -> None:
+    """Tells the author of a plugin, with the line that failed."""
+    cause = error.__cause__
+    place = ""
+    if cause is not None and cause.__traceback__ is not None:
+        last = traceback.extract_tb(cause.__traceback__)[-1]
+        place = f" (line {last.lineno} of {last.filename}: {last.line})"
+    warnings.warn(f"{error}{place}", PluginWarning, stacklevel=2)
 
 
 class Block(NamedTuple):

@@ -120,10 +120,17 @@ class EventHandlers:
         scheduler.binder.drop(key)
         nominated = scheduler.nominator.find(key)
         scheduler.nominator.remove(key)
-        # A nominated pod held its place as a bound one does.
-        pod = scheduler.cache.remove_pod(key) or nominated
+        pod = scheduler.cache.remove_pod(key)
         if pod is not None:
             scheduler.wake(ClusterEvent(wakeups.ASSIGNED_POD, wakeups.DELETE, pod, None))
+        elif nominated is not None:
+            self._place_free(nominated)
+
+    def _place_free(self, pod: PodInfo) -> None:
+        """A nominated pod held its place, as a bound one does, against pods of no higher
+        priority."""
+        event = ClusterEvent(wakeups.ASSIGNED_POD, wakeups.DELETE, pod, None)
+        self.scheduler.wake(event, pod.priority)
 
     def _placed(self, old: Obj | None, new: Obj) -> None:
         """A pod that is bound to a node."""
@@ -149,6 +156,10 @@ class EventHandlers:
         scheduler = self.scheduler
         queue, key = scheduler.queue, key_of(new)
         if key in scheduler.cache.assumed:
+            if get(new, "metadata", "deletionTimestamp"):
+                # It will not be bound any more, and holds no place.
+                gone = scheduler.cache.forget(key)
+                scheduler.wake(ClusterEvent(wakeups.ASSIGNED_POD, wakeups.DELETE, gone, None))
             return
         scheduler_name = get(new, "spec", "schedulerName", default="default-scheduler")
         if scheduler_name not in scheduler.profiles:
@@ -174,12 +185,15 @@ class EventHandlers:
         nominator = self.scheduler.nominator
         before = get(old, "status", "nominatedNodeName", default="")
         after = get(new, "status", "nominatedNodeName", default="")
+        known = nominator.find(pod.key)
         if after and (nominator.node_of.get(pod.key) is None or before != after):
             nominator.add(pod, after)
         elif before and not after and nominator.node_of.get(pod.key) == before:
             nominator.remove(pod.key)
         else:
             nominator.update(pod)
+        if known is not None and before and before != after:
+            self._place_free(known)
 
     # Volumes and what belongs to them.
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from kubelab.api.objects import EMPTY, Obj, get
 from kubelab.scheduler.cache import NodeInfo
 from kubelab.scheduler.cycle import Block, check, move
-from kubelab.scheduler.framework import Cycle, Lister, Status, unresolvable
+from kubelab.scheduler.framework import ERROR, Cycle, Lister, Status, unresolvable
 from kubelab.scheduler.matching import label_selector, selects
 from kubelab.scheduler.podinfo import PodInfo
 from kubelab.sim.kernel import parse_timestamp
@@ -125,6 +125,8 @@ def dry_run(
         what_if.state = saved
         victims.append(other)
         violations += other in guarded
+    if not victims:
+        return Status(ERROR, (f'expected at least one victim pod on node "{node.name}"',))
     return Candidate(node.name, tuple(by_importance(cycle, victims)), violations)
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import Any
 
+from kubelab.scheduler.cycle import OURS
 from kubelab.scheduler.framework import Handle, Plugin
 from kubelab.scheduler.podinfo import PodInfo
 from kubelab.scheduler.profile import Profile
@@ -142,8 +143,11 @@ class SchedulingQueue:
 
     # Waking.
 
-    def wake(self, event: ClusterEvent, now: int) -> list[str]:
-        """Moves the pods that the event may help; answers with those that can be tried."""
+    def wake(self, event: ClusterEvent, now: int, highest: int | None = None) -> list[str]:
+        """Moves the pods that the event may help; answers with those that can be tried.
+
+        With `highest`, pods of a higher priority are left where they are.
+        """
         woken: list[str] = []
         interested = {
             name: profile.hinting((event.resource, event.action))
@@ -153,6 +157,8 @@ class SchedulingQueue:
             return woken
         for key in list(self.unschedulable):
             queued = self.pods[key]
+            if highest is not None and queued.pod.priority > highest:
+                continue
             if queued.gate not in OPENED_BY_UPDATE and self._wakes(queued, event, interested):
                 self._requeue(queued, now)
                 if queued.where in (ACTIVE, BACKOFF):
@@ -286,4 +292,10 @@ def _hint(profile: Profile, name: str, handle: Handle, pod: PodInfo, event: Clus
     plugin: Plugin = profile.plugins[name]
     if (event.resource, event.action) not in plugin.events:
         return True
-    return plugin.hint(handle, pod, event)
+    try:
+        return bool(plugin.hint(handle, pod, event))
+    except Exception:
+        # As the real scheduler does: a hint that fails must not leave the pod waiting for ever.
+        if type(plugin).__module__.startswith(OURS):
+            raise
+        return True

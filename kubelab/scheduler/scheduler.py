@@ -20,11 +20,11 @@ from kubelab.client.events import Recorder
 from kubelab.scheduler import config
 from kubelab.scheduler.binding import Binder
 from kubelab.scheduler.cache import Cache
-from kubelab.scheduler.cycle import NO_NODES, Outcome, PluginError, evaluate
+from kubelab.scheduler.cycle import NO_NODES, Outcome, PluginError, ask, evaluate, warn
 from kubelab.scheduler.decision import Decision
 from kubelab.scheduler.eventhandlers import KINDS, EventHandlers, InformerLister
 from kubelab.scheduler.eviction import Evictor
-from kubelab.scheduler.framework import SUCCESS, Cycle, Handle, Plugin, Status
+from kubelab.scheduler.framework import SUCCESS, Cycle, Handle, Status
 from kubelab.scheduler.history import Decisions
 from kubelab.scheduler.memo import Memo
 from kubelab.scheduler.nominator import Nominator
@@ -98,6 +98,11 @@ class Scheduler(Client):
         known = self.history.by_pod.get(key)
         return known[-1] if known else None
 
+    @property
+    def expecting(self) -> bool:
+        """Whether a pod will have its turn without anything else happening in the cluster."""
+        return not self.running or bool(self.queue.active or self.queue.backoff)
+
     def idle(self) -> bool:
         """Whether no pod is on its way to a node and no eviction is under way."""
         return not self.binder.under_way and not self.evictor.under_way
@@ -107,9 +112,9 @@ class Scheduler(Client):
         """One sentence on what the scheduler did."""
         return sentence(event) or Client.tell(event)
 
-    def add_plugin(self, kind: type[Plugin], weight: int = 1) -> None:
+    def add_plugin(self, given: type, weight: int = 1) -> None:
         """A further plugin joins every profile, from the next cycle on."""
-        self.settings.add_plugin(kind, weight)
+        kind = self.settings.add_plugin(given, weight)
         self.profiles = self.queue.profiles = self.settings.profiles()
         self.note(plugin=kind.name, weight=weight)
 
@@ -121,9 +126,12 @@ class Scheduler(Client):
         if self.running:
             self.after(0, "schedule_one")
 
-    def wake(self, event: ClusterEvent) -> None:
-        """Something happened that may help pods which were refused."""
-        woken = self.queue.wake(event, self.now)
+    def wake(self, event: ClusterEvent, highest: int | None = None) -> None:
+        """Something happened that may help pods which were refused.
+
+        With `highest` it can only help pods of no higher priority.
+        """
+        woken = self.queue.wake(event, self.now, highest)
         if woken:
             self.note(event=event.name, woken=woken[:12], count=len(woken))
         for _ in woken:
@@ -200,6 +208,7 @@ class Scheduler(Client):
         except PluginError as error:
             decision = self._decision(pod, message=str(error), total=len(cycle.nodes))
             self._no_node(queued, decision, REASON_ERROR, "")
+            warn(error)
 
     def _place(self, queued: Queued, cycle: Cycle, outcome: Outcome) -> None:
         """Chooses among the feasible nodes and hands the pod over to the binding cycle."""
@@ -227,8 +236,7 @@ class Scheduler(Client):
         nomination = Nomination(None if cycle.profile.at("postFilter") else "")
         reasons: list[str] = []
         for plugin, _ in cycle.profile.at("postFilter"):
-            post_filter: Any = plugin
-            result = post_filter.post_filter(cycle, outcome)
+            result = ask(plugin, "post_filter", cycle, outcome)
             if isinstance(result, Nomination):
                 nomination, result = result, result.status
                 if result is None:

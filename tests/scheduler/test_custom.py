@@ -8,6 +8,7 @@ import pytest
 
 from kubelab.scheduler.cache import NodeInfo
 from kubelab.scheduler.config import load
+from kubelab.scheduler.cycle import PluginWarning
 from kubelab.scheduler.framework import Cycle, Plugin, unschedulable
 from tests.scheduler.lab import Scene, node, pod
 
@@ -57,7 +58,7 @@ class TooMuch(Plugin):
         return 1000
 
 
-def scene(kind: type[Plugin], weight: int = 1) -> Scene:
+def scene(kind: type, weight: int = 1) -> Scene:
     """Two nodes and a scheduler with one more plugin."""
     found = Scene(node("a"), node("b"))
     found.world.inject("scheduler", "add_plugin", (kind, weight))
@@ -103,12 +104,71 @@ def test_filter_joins() -> None:
 )
 def test_errors_are_shown(kind: type[Plugin], message: str) -> None:
     """What a plugin does wrong is the pod's message; the scheduler goes on and tries again."""
-    found = scene(kind)
+    with pytest.warns(PluginWarning) as told:
+        found = scene(kind)
+    assert str(told[0].message).startswith(message)
     assert found.message("p") == message
     assert found.condition("p")["reason"] == "SchedulerError"
+    assert ("p", "FailedScheduling", message) in found.events()
     tries = found.scheduler.attempts
-    found.run(5)
+    with pytest.warns(PluginWarning):
+        found.run(5)
     assert found.scheduler.attempts > tries
+
+
+class BrokenLater(Plugin):
+    """Raises after the node is chosen."""
+
+    name = "BrokenLater"
+
+    def reserve(self, cycle: Cycle, node: NodeInfo) -> Any:
+        raise RuntimeError("no")
+
+
+def test_late_errors_are_shown() -> None:
+    """An error after the choice undoes it: the pod holds no place and says why."""
+    with pytest.warns(PluginWarning, match="line .* of .*test_custom.py: raise RuntimeError"):
+        found = scene(BrokenLater)
+    assert found.condition("p")["message"] == (
+        'running Reserve plugin "BrokenLater": RuntimeError: no'
+    )
+    assert found.scheduler.cache.pods == {}
+
+
+class Hint(NotOnMonday):
+    """Refuses node a; cannot say what would help."""
+
+    name = "Hint"
+    events = (("Node", "UpdateNodeLabel"),)
+
+    def filter(self, cycle: Cycle, node: NodeInfo) -> Any:
+        return unschedulable("node(s) had a bad start")
+
+    def hint(self, handle: Any, pod: Any, event: Any) -> bool:
+        raise LookupError
+
+
+def test_a_hint_that_fails_wakes() -> None:
+    """A pod is tried rather than left waiting when its plugin's hint raises."""
+    found = scene(Hint)
+    tries = found.scheduler.attempts
+    found.put(node("a", labels={"x": "1"}))
+    assert found.scheduler.attempts == tries + 1
+
+
+class Plain:
+    """A class of its own, without a base and without a name."""
+
+    def score(self, cycle: Cycle, node: NodeInfo) -> int:
+        return 100 if node.name == "a" else 0
+
+
+def test_any_class_will_do() -> None:
+    """A class that has only the method becomes a plugin under its own name."""
+    found = scene(Plain, 5)
+    decision = found.scheduler.explain("default/p")
+    assert decision is not None
+    assert decision.to_dict()["scores"]["a"]["Plain"]["weighted"] == 500
 
 
 def test_survives_a_restart() -> None:

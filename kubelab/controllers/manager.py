@@ -31,7 +31,9 @@ from kubelab.controllers.podgc import PodGCController
 from kubelab.controllers.provisioner import ProvisionerController
 from kubelab.controllers.replicaset import ReplicaSetController
 from kubelab.controllers.replicationcontroller import ReplicationControllerController
+from kubelab.controllers.resourcequota import ResourceQuotaController
 from kubelab.controllers.serviceaccount import RootCAController, ServiceAccountController
+from kubelab.controllers.serviceloadbalancer import ServiceController
 from kubelab.controllers.statefulset import StatefulSetController
 from kubelab.controllers.tainteviction import TaintEvictionController
 from kubelab.controllers.ttlafterfinished import TTLAfterFinishedController
@@ -69,6 +71,8 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ProvisionerController,
     ClaimProtectionController,
     VolumeProtectionController,
+    ServiceController,
+    ResourceQuotaController,
 )
 
 

@@ -35,6 +35,7 @@ ACTORS = {
     "taint-eviction": "Taint eviction controller",
     "pod-garbage-collector": "Pod garbage collector",
     "ttl-after-finished": "TTL controller",
+    "service": "Service controller",
     "disruption": "Disruption controller",
     "resourcequota": "Resource quota controller",
     "persistentvolume": "Volume binder",

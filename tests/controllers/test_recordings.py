@@ -38,7 +38,6 @@ UNEQUAL: dict[str, list[str]] = {
         "hpa: events",
     ],
     "quota": [
-        "quota: quota counted",
         "quota: replica failure",
         "quota: settled",
         "quota: replicasets",

@@ -319,8 +319,14 @@ class Kernel(Component):
         if packet.kind != "request":
             self._finish(packet)
             return
-        listener = self.listener(packet.destination, packet.protocol, packet.destination_port)
         ends = packet.ends()
+        if packet.protocol == "ICMP":
+            # The kernel itself answers an echo request, whether or not a program runs there.
+            pod = self.pods.get(packet.destination, "")
+            self.note(verdict="delivered", to=pod or packet.destination)
+            self._process(packet.answer("reply", None, pod, self.node), local=True)
+            return
+        listener = self.listener(packet.destination, packet.protocol, packet.destination_port)
         if listener is None:
             why = f"nobody listens on port {packet.destination_port}"
             closed = Hop(self.node, "endpoint", why, "", ends, ends)

@@ -130,3 +130,4 @@ class Exchange(NamedTuple):
     payload: Any = None
     resolution: Resolution | None = None
     address: str = ""
+    elapsed_ns: int = 0

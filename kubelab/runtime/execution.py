@@ -300,12 +300,12 @@ class Execution(Component):
             self.note(exit_code=result.exit_code, output=result.output[:200])
             self.answer(entry[1], entry[2], Answer(True, result))
 
-    def ask(self, process: Process, key: str, verb: str, name: str) -> None:
-        """A command asks the node's network tools: `curl` a URL, or `resolve` a name."""
+    def ask(self, process: Process, key: str, verb: str, name: str, *more: Any) -> None:
+        """A command asks the node's network tools: `curl` a URL, `resolve` a name and type, or
+        `connect` to a host, port and protocol."""
         config = process.sandbox.config
         token = (process.container_id, key)
         pod = f"{config.namespace}/{config.name}"
-        more = ("A",) if verb == "resolve" else ()
         self.send(
             f"tools/{self.node}", verb, self.name, token, pod, process.ip, config.resolv_conf,
             name, *more,

@@ -1,9 +1,10 @@
-"""The shell's commands for the network: wget, curl, nslookup.
+"""The shell's commands for the network: wget, curl, nslookup, dig, ping.
 
 Such a command hands its question to the node's network tools and waits; when the answer is there,
 `answered` prints what the real tool prints and gives its exit code.
 
-In Kubernetes: no counterpart; there, images bring busybox wget, curl and nslookup.
+In Kubernetes: no counterpart; there, images bring busybox wget, nslookup and ping, curl and dig.
+Left out: more than one packet of ping; servers other than the pod's own.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from kubelab.runtime.shell import Script
 
 
-def _ask(script: Script, verb: str, name: str, *words: str) -> type[WAIT]:
+def _ask(
+    script: Script, verb: str, name: str, *words: str, more: tuple[Any, ...] = ()
+) -> type[WAIT]:
     script.pending = (verb, *words)
-    script.process.runtime.ask(script.process, script.key, verb, name)
+    script.process.runtime.ask(script.process, script.key, verb, name, *more)
     return WAIT
 
 
@@ -74,13 +77,43 @@ def nslookup(script: Script, args: list[str]) -> Any:
     name = _url(args, ())
     if not name:
         return 1
-    return _ask(script, "resolve", name, "nslookup", name)
+    return _ask(script, "resolve", name, "nslookup", name, more=("A",))
+
+
+def dig(script: Script, args: list[str]) -> Any:
+    """dig [+short] [+search] [-x ADDRESS] [NAME] [TYPE]: one name as it is, with no search path."""
+    if "-x" in args[:-1]:
+        address = args[args.index("-x") + 1]
+        name, type_ = ".".join(reversed(address.split("."))) + ".in-addr.arpa", "PTR"
+    else:
+        words = [word for word in args if word[0] not in "-+@" and word.upper() != "IN"]
+        types = [word.upper() for word in words if word.upper() in TYPES]
+        names = [word for word in words if word.upper() not in TYPES]
+        name = names[0] if names else "."
+        type_ = types[0] if types else "A" if names else "NS"
+    if "+search" not in args and not name.endswith("."):
+        name += "."
+    short = "short" if "+short" in args else ""
+    return _ask(script, "resolve", name, "dig", " ".join(args), type_, short, more=(type_,))
+
+
+def ping(script: Script, args: list[str]) -> Any:
+    """ping [-c N] HOST: one packet."""
+    host = _url(args, ("-c", "-i", "-w", "-W", "-s"))
+    if not host:
+        script.error("ping: usage: ping [OPTIONS] HOST")
+        return 1
+    return _ask(script, "connect", host, "ping", host, more=(0, "ICMP"))
 
 
 def answered(script: Script, result: Any) -> int:
     """The network has answered what a command waits for; returns its exit code."""
     _, tool, *words = script.pending
     script.pending = ()
+    if tool == "dig":
+        return _dig_ends(script, result, *words)
+    if tool == "ping":
+        return _ping_ends(script, result, words[0])
     if isinstance(result, Resolution):
         return _nslookup_ends(script, result, words[0])
     if tool == "wget":
@@ -154,6 +187,52 @@ def _nslookup_ends(script: Script, result: Resolution, name: str) -> int:
     return 0
 
 
+def _dig_ends(script: Script, result: Resolution, asked: str, type_: str, short: str) -> int:
+    last = result.steps[-1] if result.steps else None
+    if last is None or (last.rcode in ("TIMEOUT", "REFUSED") and not last.origin):
+        script.write(";; no servers could be reached\n")
+        return 9
+    if short:
+        script.write("".join(f"{row.data}\n" for row in last.answers))
+        return 0
+    lines = [
+        "", f"; <<>> DiG 9.20 <<>> {asked}", ";; global options: +cmd", ";; Got answer:",
+        f";; ->>HEADER<<- opcode: QUERY, status: {last.rcode}",
+        f";; QUERY: 1, ANSWER: {len(last.answers)}", "", ";; QUESTION SECTION:",
+        f";{last.name}\t\tIN\t{type_}", "",
+    ]  # fmt: skip
+    if last.answers:
+        lines.append(";; ANSWER SECTION:")
+        lines += [f"{row.name}\t{row.ttl}\tIN\t{row.type}\t{row.data}" for row in last.answers]
+        lines.append("")
+    lines.append(f";; SERVER: {last.server}#53({last.server}) (UDP)\n")
+    script.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _ping_ends(script: Script, exchange: Exchange, host: str) -> int:
+    if not exchange.address:
+        script.error(f"ping: bad address '{host}'")
+        return 1
+    script.write(f"PING {host} ({exchange.address}): 56 data bytes\n")
+    milliseconds = exchange.elapsed_ns / 1e6
+    if not exchange.error:
+        chains = [hop.chain for hop in exchange.hops]
+        routed = chains[chains.index("answer") :].count("route") if "answer" in chains else 0
+        times = f"time={milliseconds:.3f} ms"
+        script.write(f"64 bytes from {exchange.address}: seq=0 ttl={63 - routed} {times}\n")
+    got = 0 if exchange.error else 1
+    script.write(
+        f"\n--- {host} ping statistics ---\n1 packets transmitted, {got} packets received, "
+    )
+    script.write(f"{100 - 100 * got}% packet loss\n")
+    if got:
+        times = "/".join([f"{milliseconds:.3f}"] * 3)
+        script.write(f"round-trip min/avg/max = {times} ms\n")
+    return 1 - got
+
+
+TYPES = ("A", "AAAA", "SRV", "PTR", "CNAME", "TXT", "SOA", "NS", "MX", "ANY")
 COMMANDS: dict[str, Any] = {
-    "wget": wget, "curl": curl, "nslookup": nslookup,
+    "wget": wget, "curl": curl, "nslookup": nslookup, "dig": dig, "ping": ping,
 }  # fmt: skip

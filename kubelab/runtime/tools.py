@@ -249,6 +249,7 @@ class Tools(Component):
             exchange = Exchange(
                 0, body, outcome.pod or None, hops, "", payload, errand.resolution, address
             )
+        exchange = exchange._replace(elapsed_ns=outcome.elapsed_ns)
         self.note(program=errand.program, pod=errand.pod, host=errand.host, port=errand.port)
         self.note(status=exchange.status, answered_by=exchange.pod, error=exchange.error)
         self.send(errand.reply_to, "finished", errand.token, exchange)

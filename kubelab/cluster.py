@@ -50,7 +50,7 @@ def build(world: World, nodes: list[Obj], options: Options) -> None:
     members = tuple(f"etcd-{number}" for number in range(1, options.etcd + 1))
     servers = tuple(f"apiserver-{number}" for number in range(1, options.apiservers + 1))
     for name in members:
-        world.add(Member(name))
+        world.add(Member(name, members=members))
     for name in servers:
         world.add(APIServer(name, etcd=members, address=machines.CONTROL_PLANE))
     machines.add_network(world)
@@ -76,8 +76,8 @@ class Options:
         scheduler_config: Any,
         store: str | None,
     ) -> None:
-        if etcd != 1:
-            raise ValueError(f"etcd={etcd!r}: only 1 member is built so far")
+        if etcd not in (1, 3, 5) or isinstance(etcd, bool):
+            raise ValueError(f"etcd={etcd!r}: give 1, 3 or 5 members")
         if not isinstance(apiservers, int) or apiservers < 1:
             raise ValueError(f"apiservers={apiservers!r}: give a number, 1 or more")
         if runtime not in FLAVOURS:

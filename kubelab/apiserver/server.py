@@ -284,7 +284,9 @@ class APIServer(Component):
         """The first contents of a cache."""
         cache = self.caches[prefix]
         if isinstance(result, records.Failure):
-            del self.caches[prefix]
+            start, end = stored.directory(prefix)
+            request = records.RangeRequest(key=start, range_end=end)
+            self.after(1, "recall", "range", request, "filled", prefix)
             return
         objects = {}
         for kv in result.kvs:

@@ -345,6 +345,8 @@ class EtcdCluster(Etcd):
         """One plain sentence about an event."""
         if not isinstance(event, Event):
             event = self.trace[event - 1]
+        if event.detail.get("refused"):
+            return f"{event.target} does not answer {event.actor}: it is stopped."
         return self.history.world.components[event.target].tell(event)
 
     def step(self, n: int = 1) -> list[Event]:

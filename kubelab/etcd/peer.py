@@ -60,7 +60,8 @@ class Peer(Waiting):
         self.start_waiting()
         self.raft_timer: int | None = None
         self.raft_due: tuple[int, str] | None = None
-        self.applying = False
+        # The last entry whose application is under way.
+        self.planned = 0
         self.seen = ("", "", 0)
         self.raft.restart(self._clock(), self.chance)
         if self.alone:
@@ -180,9 +181,8 @@ class Peer(Waiting):
             if self.alone:
                 while raft.applied < raft.commit:
                     self._apply_next()
-            elif not self.applying:
-                self.applying = True
-                self.after(0, "apply")
+            else:
+                self._plan_applying()
         if raft.outbox:
             self._send_all()
         self._arm()
@@ -279,10 +279,15 @@ class Peer(Waiting):
             self.unproposed.append(entry)
             self.note(no_leader=True)
 
+    def _plan_applying(self) -> None:
+        """An event for each entry that is committed now; what committed it is its cause."""
+        for _ in range(max(self.planned, self.raft.applied), self.raft.commit):
+            self.after(0, "apply")
+        self.planned = self.raft.commit
+
     def apply(self) -> None:
         """Applies the next entry that is committed."""
         raft = self.raft
-        self.applying = False
         if raft.applied < raft.commit:
             self._apply_next()
         self.ready()

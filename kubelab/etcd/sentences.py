@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kubelab.etcd import raftwords
 from kubelab.sim.kernel import Event
 from kubelab.sim.tree import Obj
 
@@ -16,9 +17,14 @@ def tell(event: Event) -> str:
     if event.actor == "you/etcd":
         event = event._replace(actor="you")
     detail = event.detail
+    if event.verb in raftwords.WORDS:
+        return raftwords.tell(event)
     if "error" in detail:
         words = str(detail["error"]).removeprefix("etcdserver: ")
         return f"etcd refuses {_whose(event.actor)} {event.verb.replace('_', ' ')}: {words}."
+    waits = raftwords.waiting(event)
+    if waits:
+        return waits
     words_for = WORDS.get(event.verb)
     if words_for is None:
         return f"etcd hears {event.verb.replace('_', ' ')} from {event.actor}."
@@ -116,7 +122,8 @@ def _expire(event: Event, detail: Obj) -> str:
 
 def _start(event: Event, detail: Obj) -> str:
     term, revision = detail.get("term"), detail.get("revision")
-    return f"etcd starts as leader of term {term}, with its store at revision {revision}."
+    as_what = "leader" if detail.get("role") in ("leader", None) else "follower"
+    return f"etcd starts as {as_what} of term {term}, with its store at revision {revision}."
 
 
 def _watches(detail: Obj) -> str:
@@ -162,6 +169,9 @@ WORDS: dict[str, Callable[[Event, Obj], str]] = {
     "snapshot": lambda e, d: f"etcd gives {e.actor} a copy of the whole store.",
     "watch_cancel": lambda e, d: f"etcd ends a watch because {_asks(e.actor)}.",
     "watch_progress": lambda e, d: f"etcd tells {e.actor} how far its watches are.",
+    "alarm": lambda e, d: f"etcd is asked by {e.actor} about alarms.",
+    "hash_kv": lambda e, d: f"etcd gives {e.actor} a checksum of all it holds.",
+    "defragment": lambda e, d: "etcd gives back the space that nothing uses any more.",
     "notify_progress": lambda e, d: "etcd tells a quiet watch how far it is.",
     "disconnect": lambda e, d: f"etcd loses its connection to {e.actor}, so {_watches(d)}.",
 }

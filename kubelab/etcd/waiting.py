@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from kubelab.etcd import raftlog as kinds
 from kubelab.etcd.entries import Entry
 from kubelab.etcd.errors import TIMED_OUT
+from kubelab.etcd.explain import span
 from kubelab.etcd.raft import LEADER, Raft
 from kubelab.etcd.raftlog import Change
 from kubelab.sim.kernel import SECOND, Component
@@ -79,6 +80,9 @@ class Waiting(Component):
             self.serve(read)
             return
         self._wait_for(read.client, read.call_id)
+        self.note(waits=True)
+        if getattr(read.request, "key", b""):
+            self.note(key=span(read.request.key, read.request.range_end))
         self.queued.append(read)
         if self.round is None:
             self._ask()

@@ -225,7 +225,20 @@ def _create_node(obj: Obj, user: str) -> Obj:
     return with_(obj, ("spec", "taints"), [*taints, {"key": key, "effect": "NoSchedule"}])  # type: ignore[no-any-return]
 
 
+def _protected(obj: Obj, finalizer: str) -> Obj:
+    """With the finalizer that keeps a volume or claim while it is in use."""
+    held = get(obj, "metadata", "finalizers", default=NOTHING)
+    if finalizer in held:
+        return obj
+    return with_(obj, ("metadata", "finalizers"), [*held, finalizer])  # type: ignore[no-any-return]
+
+
+def _create_claim(obj: Obj, user: str) -> Obj:
+    return _protected(obj, "kubernetes.io/pvc-protection")
+
+
 def _create_volume(obj: Obj, user: str) -> Obj:
+    obj = _protected(obj, "kubernetes.io/pv-protection")
     moment = obj["metadata"]["creationTimestamp"]
     return with_(obj, ("status", "lastPhaseTransitionTime"), moment)  # type: ignore[no-any-return]
 
@@ -277,6 +290,7 @@ CREATE: dict[tuple[str, str], Callable[[Obj, str], Obj]] = {
     ("", "Namespace"): _create_namespace,
     ("", "Node"): _create_node,
     ("", "PersistentVolume"): _create_volume,
+    ("", "PersistentVolumeClaim"): _create_claim,
     ("apps", "DaemonSet"): _create_daemonset,
     ("batch", "Job"): _create_job,
     ("certificates.k8s.io", "CertificateSigningRequest"): _create_signing_request,

@@ -15,6 +15,8 @@ from typing import Any
 from kubelab.api import manifests
 from kubelab.api.objects import Obj, freeze, get, name_of
 from kubelab.dns import upstream
+from kubelab.dns.corefile import DEFAULT, CorefileError, parse
+from kubelab.dns.corefile import PATH as COREFILE
 from kubelab.dns.resolver import Resolver
 from kubelab.dns.server import CoreDNS
 from kubelab.kubelet.kubelet import Kubelet
@@ -24,6 +26,8 @@ from kubelab.network.kernel import Kernel
 from kubelab.proxy.policies import PolicyAgent
 from kubelab.proxy.proxy import KubeProxy
 from kubelab.runtime.flavours import FLAVOURS
+from kubelab.runtime.process import Process
+from kubelab.runtime.service import Runtime
 from kubelab.runtime.tools import Tools
 from kubelab.sim.kernel import World
 
@@ -85,13 +89,36 @@ def add_node(
 
 
 def start_coredns(world: World, namespace: str, pod: str, address: str, node: str) -> str:
-    """Starts a CoreDNS process in a pod; returns the name of its component."""
-    del namespace
+    """Starts a CoreDNS process in a pod; returns the name of its component.
+
+    It reads the Corefile that is mounted there; with one that it cannot read it ends at once.
+    """
+    process = _process(world, namespace, pod, node)
+    mounted = process.files.read(COREFILE) if process is not None else None
+    corefile = DEFAULT if mounted is None else mounted
+    try:
+        parse(corefile)
+    except CorefileError as error:
+        assert process is not None
+        process.log(str(error))
+        process.exit(1)
+        return ""
     kubelet = world.components[f"kubelet/{node}"]
     assert isinstance(kubelet, Kubelet)
     name = f"coredns/{pod}"
     if name in world.components:
         world.halt(name)
         world.remove(name)
-    world.add(CoreDNS(name, node=node, address=address, servers=kubelet.servers))
+    server = CoreDNS(name, node=node, address=address, servers=kubelet.servers, corefile=corefile)
+    world.add(server)
     return name
+
+
+def _process(world: World, namespace: str, pod: str, node: str) -> Process | None:
+    """The CoreDNS process of a pod, which has just been started."""
+    runtime = world.components.get(f"runtime/{node}")
+    if isinstance(runtime, Runtime):
+        for container in reversed(list(runtime.containers.values())):
+            if container.pod == f"{namespace}/{pod}" and container.process is not None:
+                return container.process
+    return None

@@ -64,6 +64,11 @@ class StatusWriter:
         gone = [{"$patch": "delete", "ip": ip} for ip in old if ip not in new]
         if gone and new:
             status["podIPs"] = [*status["podIPs"], *gone]
+        if "conditions" in status:
+            status["conditions"] = [
+                _without_passed(row, before, get(worker.pod, "status", default=EMPTY))
+                for row in status["conditions"]
+            ]
         held = [row["type"] for row in get(worker.pod, "status", "conditions", default=())]
         own = [row["type"] for row in status.get("conditions") or ()]
         foreign = [type_ for type_ in held if type_ not in own]
@@ -94,6 +99,19 @@ class StatusWriter:
         """Tries once more."""
         if not self.busy:
             self._send(self.sent)
+
+
+def _without_passed(row: Obj, *earlier: Obj) -> Any:
+    """A condition for a patch: a reason or message that it had before and has no more is null."""
+    gone = {
+        field: None
+        for status in earlier
+        for old in get(status, "conditions", default=())
+        if old["type"] == row["type"]
+        for field in PASSING
+        if old.get(field) and not row.get(field)
+    }
+    return {**row, **gone} if gone else row
 
 
 def _short(status: Obj) -> dict[str, Any]:

@@ -104,6 +104,11 @@ class Api(Component):
         status: dict[str, Any] = dict(get(obj, "status", default={}))
         for key, value in patch["status"].items():
             if key == "conditions":
+                passing = ("reason", "message")
+                value = [
+                    {k: v for k, v in row.items() if v is not None or k not in passing}
+                    for row in value
+                ]
                 new = {row["type"]: row for row in value}
                 old = [row for row in status.get("conditions", ()) if row["type"] not in new]
                 status[key] = [*old, *value]

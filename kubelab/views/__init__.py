@@ -11,6 +11,8 @@ from kubelab.views.cluster import show as cluster
 from kubelab.views.cluster import show as dashboard
 from kubelab.views.dns import show as dns
 from kubelab.views.etcd import show as etcd
+from kubelab.views.kubelet import show as kubelet
 from kubelab.views.scheduler import show as scheduler
+from kubelab.views.traffic import show as traffic
 
-__all__ = ["cluster", "dashboard", "dns", "etcd", "scheduler", "story"]
+__all__ = ["cluster", "dashboard", "dns", "etcd", "kubelet", "scheduler", "story", "traffic"]

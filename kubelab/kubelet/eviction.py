@@ -75,6 +75,11 @@ class Eviction:
         self.kubelet = kubelet
         # When each condition was last seen to hold.
         self.met: dict[str, int] = {}
+        # Whether anything may be other than at the last look; most looks find that nothing is.
+        self.changed = True
+        self.short = False
+        # Pods that may not use more than so much of the disk, by uid: they are always looked at.
+        self.limited: dict[str, None] = {}
 
     def pressures(self) -> tuple[str, ...]:
         """The conditions that hold, or held until a short time ago."""
@@ -115,13 +120,21 @@ class Eviction:
     def look(self) -> None:
         """One round: what is beyond its threshold is told, and one thing is given up for it."""
         kubelet = self.kubelet
-        for worker in list(kubelet.workers.values()):
-            if not worker.ending.begun and not worker.settled:
+        if self.changed:
+            self.changed = False
+            workers = kubelet.workers.values()
+            self.limited = {worker.uid: None for worker in workers if _is_limited(worker.pod)}
+        elif not self.limited and not self.short and not kubelet.runtime.disk.full:
+            return
+        for uid in self.limited:
+            worker = kubelet.workers.get(uid)
+            if worker is not None and not worker.ending.begun and not worker.settled:
                 message = self._beyond_own_limit(worker)
                 if message:
                     self.evict(worker, message)
                     return
         found = self.shortages()
+        self.short = bool(found)
         for shortage in found:
             self.met[shortage.condition] = kubelet.now
         if not found:
@@ -207,6 +220,14 @@ class Eviction:
         worker.disrupted = message
         worker.stopping.shortest_ns = GRACE_SECONDS * SECOND
         worker.begin_end("it is evicted", GRACE_SECONDS)
+
+
+def _is_limited(pod: Obj) -> bool:
+    """Whether a pod says how much of the disk it may use."""
+    return any(get(volume, "emptyDir", "sizeLimit") for volume in volumes.volumes(pod)) or any(
+        get(container, "resources", "limits", "ephemeral-storage")
+        for container in actions.containers(pod)
+    )
 
 
 def _asked(pod: Obj, resource: str) -> int:

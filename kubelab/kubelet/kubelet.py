@@ -135,6 +135,8 @@ class Kubelet(Serving):
         call = self.cri_calls.pop(call_id, None)
         if call is None:
             return
+        if call.verb == "start_container":
+            self.eviction.changed = True
         uid, epoch, verb, reply, context = call
         self.note(call=verb)
         if not answer.ok:
@@ -172,6 +174,7 @@ class Kubelet(Serving):
         """A pod of ours has changed."""
         if not self.ready_for_pods:
             return
+        self.eviction.changed = True
         if old is not None and (new is None or uid_of(old) != uid_of(new)):
             worker = self.workers.get(uid_of(old))
             if worker is not None:
@@ -202,6 +205,7 @@ class Kubelet(Serving):
     def changed(self, pod_uid: str) -> None:
         """The runtime says that a container of a pod has ended."""
         self.changed_pods[pod_uid] = None
+        self.eviction.changed = True
         worker = self.workers.get(pod_uid)
         self.note(pod=worker.key if worker else pod_uid)
         if not self.relisting:

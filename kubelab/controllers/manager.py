@@ -22,6 +22,7 @@ from kubelab.controllers.endpoints import EndpointsController
 from kubelab.controllers.endpointslice import EndpointSliceController
 from kubelab.controllers.endpointslicemirroring import EndpointSliceMirroringController
 from kubelab.controllers.garbagecollector import GarbageCollector
+from kubelab.controllers.horizontal import HorizontalController
 from kubelab.controllers.job import JobController
 from kubelab.controllers.namespace import NamespaceController
 from kubelab.controllers.nodeipam import NodeIPAMController
@@ -73,6 +74,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     VolumeProtectionController,
     ServiceController,
     ResourceQuotaController,
+    HorizontalController,
 )
 
 

@@ -81,6 +81,15 @@ def _deployment(actor: str, detail: Obj) -> str:
     return _any(actor, detail)
 
 
+def _sizes(actor: str, detail: Obj) -> str:
+    act, key = str(detail.get("act", IDLE)), detail["key"]
+    if act.startswith("resize to "):
+        return (
+            f"{actor} sets {key} to {detail['wish']} pods because {detail['seen']} are not right."
+        )
+    return _any(actor, detail)
+
+
 def _slices(actor: str, detail: Obj) -> str:
     act, key = str(detail.get("act", IDLE)), detail["key"]
     if "wish" not in detail:
@@ -160,6 +169,7 @@ SENTENCES: dict[str, Callable[[str, Obj], str]] = {
     "replicaset": _pods,
     "replication": _pods,
     "daemonset": _pods,
+    "horizontalpodautoscaler": _sizes,
     "statefulset": _pods,
     "job": _pods,
     "deployment": _deployment,

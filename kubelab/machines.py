@@ -109,7 +109,10 @@ def start_coredns(world: World, namespace: str, pod: str, address: str, node: st
     if name in world.components:
         world.halt(name)
         world.remove(name)
-    server = CoreDNS(name, node=node, address=address, servers=kubelet.servers, corefile=corefile)
+    server = CoreDNS(
+        name, node=node, address=address, servers=kubelet.servers, corefile=corefile,
+        container=(f"runtime/{node}", process.container_id if process is not None else ""),
+    )  # fmt: skip
     world.add(server)
     return name
 

@@ -9,8 +9,8 @@ What must hold: until its caches are filled it is not ready and answers SERVFAIL
 cluster's own zone are never remembered.
 
 In Kubernetes: CoreDNS with the plugins that kubeadm's Corefile names: errors, health, ready,
-kubernetes, prometheus, forward, cache, loop, reload, loadbalance. Left out: reload, loop, all
-metrics but one.
+kubernetes, prometheus, forward, cache, loop, reload, loadbalance. Left out: loop, all metrics but
+one.
 """
 
 from __future__ import annotations
@@ -23,23 +23,19 @@ from kubelab.client.client import Client
 from kubelab.client.informer import Informer
 from kubelab.client.sentences import heard
 from kubelab.dns import naming, records, wire
-from kubelab.dns.corefile import DEFAULT, Block, match
+from kubelab.dns.corefile import DEFAULT, PATH, CorefileError, match
 from kubelab.dns.corefile import parse as read_corefile
+from kubelab.dns.hosts import from_hosts
 from kubelab.dns.naming import Caches, Reply, dotted
+from kubelab.dns.pages import HEALTH_PORT, METRICS_PORT, READY_PORT, page
 from kubelab.network.kernel import Kernel
-from kubelab.network.payloads import Answer, HttpRequest, HttpResponse, Outcome
+from kubelab.network.payloads import Answer, HttpRequest, Outcome
 from kubelab.sim.kernel import SECOND, Event
 
 DNS_PORT = 53
-HEALTH_PORT = 8080
-READY_PORT = 8181
-METRICS_PORT = 9153
 FORWARD_SECONDS = 2.0
+RELOAD_SECONDS = 30.0
 CACHED = 10_000
-METRICS = """# HELP coredns_build_info A metric with a constant '1' value labeled by version.
-# TYPE coredns_build_info gauge
-coredns_build_info{version="1.14.2"} 1
-"""
 
 
 class Pending(NamedTuple):
@@ -102,18 +98,22 @@ class CoreDNS(Client):
         servers: Sequence[str] = ("apiserver-1",),
         corefile: str = DEFAULT,
         resolv_conf: Sequence[str] = ("192.0.2.53",),
+        container: tuple[str, str] = ("", ""),
     ) -> None:
         user = "system:serviceaccount:kube-system:coredns"
         super().__init__(name, servers=servers, agent="coredns", user=user)
         self.node = node
         self.address = address
-        self.blocks = read_corefile(corefile)
+        self.corefile = corefile
+        # The runtime and the id of our container, in whose files the Corefile is.
+        self.container = container
         # The servers of the node's resolv.conf, which the pod has by its dnsPolicy Default.
         self.resolv_conf = tuple(resolv_conf)
         self.last_forward = 0
 
     def start(self) -> None:
         super().start()
+        self.blocks = read_corefile(self.corefile)
         self.pending: dict[int, Pending] = {}
         self.cache: dict[tuple[str, str], tuple[int, str, tuple[Answer, ...]]] = {}
         self.modified_seconds = self.now // SECOND
@@ -123,9 +123,9 @@ class CoreDNS(Client):
         self.slices = Slices(self.inform("discovery.k8s.io/v1/EndpointSlice"))
         self.slices.informer.subscribe("on_slice")
         self.inform("v1/Namespace")
-        kubernetes = [block.kubernetes for block in self.blocks if block.kubernetes]
-        if any(options.pods == "verified" for options in kubernetes):
-            self.inform("v1/Pod").index("address", by_pod_address)
+        self._look_at_pods()
+        if self.container[1] and "reload" in self.corefile.split():
+            self.after(RELOAD_SECONDS, "reload", background=True)
         kernel = self._kernel()
         if kernel is None:
             return
@@ -139,6 +139,31 @@ class CoreDNS(Client):
     def _kernel(self) -> Kernel | None:
         kernel = self.world.components.get(f"kernel/{self.node}")
         return kernel if isinstance(kernel, Kernel) else None
+
+    def _look_at_pods(self) -> None:
+        """`pods verified` needs all pods."""
+        kubernetes = [block.kubernetes for block in self.blocks if block.kubernetes]
+        verified = any(options.pods == "verified" for options in kubernetes)
+        if verified and "pods" not in self.informers:
+            self.inform("v1/Pod").index("address", by_pod_address)
+
+    def reload(self) -> None:
+        """The plugin `reload`: a Corefile that has changed counts, unless it has mistakes."""
+        self.after(RELOAD_SECONDS, "reload", background=True)
+        runtime: Any = self.world.components.get(self.container[0])
+        container = runtime.containers.get(self.container[1]) if runtime else None
+        text = container.process.files.read(PATH) if container and container.process else None
+        if text is None or text == self.corefile:
+            return
+        self.corefile = text
+        try:
+            self.blocks = read_corefile(text)
+        except CorefileError as error:
+            self.note(mistake=str(error))
+            return
+        self.note(reloaded=PATH)
+        self.cache = {}
+        self._look_at_pods()
 
     def informed(self, informer: str) -> None:
         """Ready when all caches are filled."""
@@ -164,7 +189,9 @@ class CoreDNS(Client):
         if kernel is None:
             return
         if port != DNS_PORT:
-            kernel.reply(flow_id, self._page(port, payload))
+            path = payload.path if isinstance(payload, HttpRequest) else ""
+            self.note(path=path)
+            kernel.reply(flow_id, page(port, path, self.ready))
             return
         query = wire.read_query(payload) if isinstance(payload, bytes) else None
         if query is None:
@@ -179,19 +206,6 @@ class CoreDNS(Client):
             return
         self.note(name=query.name, type=query.type, server=self.address)
         self._work(Pending(flow_id, protocol, query, ()))
-
-    def _page(self, port: int, payload: Any) -> HttpResponse:
-        path = payload.path if isinstance(payload, HttpRequest) else ""
-        self.note(path=path)
-        if port == HEALTH_PORT and path == "/health":
-            return HttpResponse(200, "OK")
-        if port == READY_PORT and path == "/ready":
-            if self.ready:
-                return HttpResponse(200, "OK")
-            return HttpResponse(503, "kubernetes")
-        if port == METRICS_PORT and path == "/metrics":
-            return HttpResponse(200, METRICS)
-        return HttpResponse(404, "404 page not found\n")
 
     def answer(
         self, query: wire.Query, known: dict[tuple[str, str], tuple[Answer, ...]] | None = None
@@ -351,6 +365,11 @@ class CoreDNS(Client):
             return _tell_answer(who, detail)
         if event.verb == "received":
             return f"{who} answers a probe of {detail.get('path', 'its port')}."
+        if event.verb == "reload":
+            if detail.get("mistake"):
+                return f"{who} keeps its old Corefile because the new one has a mistake."
+            word = "takes up the changed Corefile" if detail.get("reloaded") else "finds no change"
+            return f"{who} {word} when it looks at its file again."
         if event.verb == "start":
             return f"{who} starts and lists services, endpoints and namespaces."
         if detail.get("ready"):
@@ -375,18 +394,3 @@ def _tell_answer(who: str, detail: Obj) -> str:
 def by_pod_address(pod: Obj) -> str:
     """Index of pods: the address."""
     return str((pod.get("status") or {}).get("podIP", ""))
-
-
-def from_hosts(block: Block, name: str, type_: str) -> Reply | None:
-    """What the hosts plugin answers; None where the next plugin is to be asked."""
-    if not block.hosts_used:
-        return None
-    found = [address for host, address in block.hosts if host == name.lower()]
-    if not found:
-        return None if block.hosts_fallthrough else Reply("SERVFAIL")
-    rows = tuple(
-        Answer(name, block.hosts_ttl, type_, address)
-        for address in found
-        if type_ == ("AAAA" if ":" in address else "A")
-    )
-    return Reply("NOERROR", rows, origin="the hosts of the Corefile")

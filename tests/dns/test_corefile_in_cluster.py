@@ -52,3 +52,17 @@ def test_a_broken_corefile_ends_the_process() -> None:
         assert not status["ready"]
         assert status["restartCount"] > 0
     assert cluster.dns.resolve("web", "A", CLIENT).rcode == "REFUSED"
+
+
+def test_a_running_server_takes_up_a_changed_corefile() -> None:
+    """With `reload` nobody has to restart the pods; a mistake leaves the old settings in force."""
+    cluster = zoo()
+    text = cluster.get("ConfigMap", "coredns", "kube-system")["data"]["Corefile"]
+    for old, new, ttl in (("ttl 30", "ttl 9", 9), ("ttl 30", "nonsense 1", 9)):
+        patch = {"data": {"Corefile": text.replace(old, new)}}
+        assert cluster.request("PATCH", MAP, patch, MERGE).ok
+        cluster.run(150)
+        assert cluster.dns.resolve("web", "A", CLIENT).answers[0].ttl == ttl
+    told = {cluster.tell(event) for event in cluster.trace if event.verb == "reload"}
+    assert any("takes up the changed Corefile" in words for words in told)
+    assert any("keeps its old Corefile" in words for words in told)

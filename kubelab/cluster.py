@@ -50,7 +50,7 @@ def build(world: World, nodes: list[Obj], options: Options) -> None:
     members = tuple(f"etcd-{number}" for number in range(1, options.etcd + 1))
     servers = tuple(f"apiserver-{number}" for number in range(1, options.apiservers + 1))
     for name in members:
-        world.add(Member(name, members=members))
+        world.add(external(name, options.store) if options.store else Member(name, members=members))
     for name in servers:
         world.add(APIServer(name, etcd=members, address=machines.CONTROL_PLANE))
     machines.add_network(world)
@@ -62,6 +62,13 @@ def build(world: World, nodes: list[Obj], options: Options) -> None:
     world.add(Installer("kubeadm", addons, servers=servers))
     world.add(You(servers=servers))
     world.add(Saboteur("faults"))
+
+
+def external(name: str, store: str) -> Member:
+    """What stands for a real etcd; imported here, as it needs sockets."""
+    from kubelab.etcd.external import External
+
+    return External(name, store)
 
 
 class Options:
@@ -83,8 +90,9 @@ class Options:
         if runtime not in FLAVOURS:
             known = ", ".join(FLAVOURS)
             raise ValueError(f"runtime={runtime!r}: there are {known}")
-        if store is not None:
-            raise ValueError(f"store={store!r}: only the embedded store (None) is built so far")
+        if store is not None and etcd != 1:
+            raise ValueError(f"store={store!r} has members of its own; leave etcd=1")
+        self.store = store
         self.etcd, self.apiservers, self.dns = etcd, apiservers, dns
         self.storage = dns
         self.runtime = runtime
@@ -295,16 +303,22 @@ class Cluster(Look):
 
     def rewind(self, event: int | Event) -> None:
         """Goes back to just after an event; what came later never happened."""
+        self._refuse_external("rewound")
         with self.lock:
             self.history.rewind(event.id if isinstance(event, Event) else event)
 
     def fork(self) -> Cluster:
         """An independent copy from here on."""
+        self._refuse_external("forked")
         with self.lock:
             twin = type(self).__new__(type(self))
             twin._adopt(self.history.fork())
             twin._tokens = self._tokens
             return twin
+
+    def _refuse_external(self, done: str) -> None:
+        if hasattr(self.world.components["etcd-1"], "address"):
+            raise ValueError(f"a cluster whose store is a real etcd cannot be {done}")
 
     def __repr__(self) -> str:
         seconds = (self.world.now - self.world.epoch) / SECOND

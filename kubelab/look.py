@@ -88,7 +88,7 @@ class Look:
 
     def _member(self, world: World | None = None) -> Any:
         """The etcd member whose store is furthest; of the running ones, if any runs."""
-        components = (world or self.world).components
+        components: dict[str, Any] = {**(world or self.world).components}
         first = components["etcd-1"]
         members = [first, *(components[name] for name in first.raft.members if name != "etcd-1")]
         return max(members, key=lambda member: (not member.stopped, member.store.revision))

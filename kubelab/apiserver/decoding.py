@@ -17,6 +17,7 @@ from kubelab.apiserver import schema_check
 from kubelab.apiserver.pending import Pending
 
 ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+LONGEST_MANAGER_BYTES = 128
 VALIDATION = ("Ignore", "Warn", "Strict")
 
 
@@ -62,8 +63,22 @@ def check_options(request: Request) -> None:
         problem = fielderrors.unsupported("fieldValidation", level, ("", *sorted(VALIDATION)))
     if dry is not None and dry != "All":
         problem = fielderrors.unsupported("dryRun", [dry], ("All",))
+    problem = problem or _manager_problem(request)
     if problem is not None:
         raise errors.invalid_named(option, "meta.k8s.io", "", [problem])
+
+
+def _manager_problem(request: Request) -> Any:
+    """What is wrong with who says to manage the fields that a write gives."""
+    manager, force = request.query.get("fieldManager"), request.query.get("force")
+    applies = request.method == "PATCH" and "apply-patch" in header(request, "Content-Type")
+    if applies and not manager:
+        return fielderrors.required("fieldManager", "is required for apply patch")
+    if request.method == "PATCH" and force is not None and not applies:
+        return fielderrors.not_allowed("force", "may not be specified for non-apply patch")
+    if manager and len(manager.encode()) > LONGEST_MANAGER_BYTES:
+        return fielderrors.too_long("fieldManager", LONGEST_MANAGER_BYTES)
+    return None
 
 
 def decode(pending: Pending, value: Any, kind: Kind | None = None) -> Obj:

@@ -4,8 +4,7 @@ Each function takes a pending request and what the object is now, and returns a 
 server to commit, a finished `Response`, or raises ApiError. Nothing is changed here. What differs
 between kinds stands in `strategy.py`, `defaults.py`, `validation.py` and `services.py`.
 
-In Kubernetes: k8s.io/apiserver/pkg/registry/generic/registry/store.go. Left out so far: server-side
-apply, managedFields.
+In Kubernetes: k8s.io/apiserver/pkg/registry/generic/registry/store.go.
 """
 
 from __future__ import annotations
@@ -16,6 +15,8 @@ from kubelab.api import errors, fielderrors, patch
 from kubelab.api.kinds import Kind
 from kubelab.api.objects import (
     EMPTY,
+    NOTHING,
+    Arr,
     Obj,
     freeze,
     get,
@@ -25,13 +26,14 @@ from kubelab.api.objects import (
     with_,
     without,
 )
-from kubelab.api.rest import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Response
+from kubelab.api.rest import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Response
 from kubelab.apiserver import (
     admission,
     convert,
     decoding,
     defaults,
     deletion,
+    managing,
     modelled,
     reading,
     services,
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
 # Kinds for which a PUT to a name that is not there creates the object.
 MADE_BY_UPDATE = ("Lease", "Event", "Endpoints", "EndpointSlice", "RuntimeClass", "Role",
                   "ClusterRole", "RoleBinding", "ClusterRoleBinding")  # fmt: skip
-PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
+PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 
 
 def needed(route: Route) -> tuple[str, ...]:
@@ -112,13 +114,18 @@ def _named(server: APIServer, obj: Obj) -> Obj:
     return with_(obj, ("metadata",), metadata)  # type: ignore[no-any-return]
 
 
-def created(server: APIServer, pending: Pending, obj: Obj) -> Write:
-    """From a decoded object in its stored version to what is written."""
+def created(server: APIServer, pending: Pending, obj: Obj, managers: Arr | None = None) -> Write:
+    """From a decoded object in its stored version to what is written.
+
+    `managers` are the managedFields where an apply has made them already.
+    """
     route = pending.route
     kind = convert.stored_kind(route.kind)
     if obj["metadata"].get("resourceVersion"):
         raise errors.failure(500, "resourceVersion should not be set on objects to be created")
     obj = defaults.apply_defaults(kind, obj)
+    if managers is None:
+        managers = managing.updated(server, pending, kind, EMPTY, obj)
     obj, ran = admission.admit(server, route, obj, pending.request.user)
     for gate in ran:
         pending.passes(gate)
@@ -130,6 +137,7 @@ def created(server: APIServer, pending: Pending, obj: Obj) -> Write:
         deletionTimestamp=None,
         deletionGracePeriodSeconds=None,
         selfLink=None,
+        managedFields=managers or None,
     )
     obj = strategy.prepare_create(kind, merged(obj, metadata=metadata), pending.request.user)
     problems = validation.validate_create(kind, obj)
@@ -210,6 +218,8 @@ def patched(server: APIServer, pending: Pending) -> Write | Response:
     media = decoding.header(pending.request, "Content-Type").partition(";")[0].strip()
     if media not in PATCHES:
         raise errors.unsupported_patch_type()
+    if media == APPLY_PATCH:
+        return managing.apply(server, pending)
     change = decoding.tree(pending.request)
     old, revision = current(server, pending)
     shown = convert.from_stored(kind, old)
@@ -236,8 +246,14 @@ def changed(
     revision: int,
     *,
     unconditional: bool = False,
+    door: str | None = None,
+    managers: Arr | None = None,
 ) -> Write | Response:
-    """From the old and the wished object to what is written."""
+    """From the old and the wished object to what is written.
+
+    `door` is the subresource that managedFields name; `managers` are the managedFields where an
+    apply has made them already.
+    """
     route = pending.route
     kind = convert.stored_kind(route.kind)
     _check_preconditions(kind, old, new, revision, patch=unconditional)
@@ -246,7 +262,12 @@ def changed(
     else:
         asked = str(revision)
     new = defaults.apply_defaults(kind, new)
+    if managers is None:
+        managers = managing.updated(server, pending, kind, old, new, door)
     new = strategy.prepare_update(kind, old, new, route.subresource)
+    if managers != get(new, "metadata", "managedFields", default=NOTHING):
+        metadata = merged(new["metadata"], managedFields=managers or None)
+        new = merged(new, metadata=metadata)
     new, ran = admission.admit(server, route, new, pending.request.user)
     for gate in ran:
         pending.passes(gate)

@@ -76,7 +76,9 @@ def scale(server: APIServer, pending: Pending) -> Write | Response:
     if asked and asked != str(revision):
         raise errors.conflict(pending.route.kind, name_of(old))
     wish = with_(old, ("spec", "replicas"), replicas)
-    outcome = registry.changed(server, _plain(pending), old, wish, revision, unconditional=True)
+    outcome = registry.changed(
+        server, _plain(pending), old, wish, revision, unconditional=True, door="scale"
+    )
     if isinstance(outcome, Write):
         return outcome._replace(answer=scale_of(outcome.answer))
     return outcome._replace(body=scale_of(outcome.body))

@@ -119,7 +119,7 @@ class ImagePuller:
 
     def pulled(self, answer: Answer) -> None:
         """A pull has ended."""
-        wanted, self.pulling = self.pulling, None
+        wanted, self.pulling, began_ns = self.pulling, None, self.began_ns
         self.pull_next()
         if wanted is None:
             return
@@ -127,7 +127,7 @@ class ImagePuller:
         self.kubelet.note(container=wanted.container, image=name)
         if answer.ok:
             status: ImageStatus = answer.value
-            took, waited = _seconds(now - self.began_ns), _seconds(now - wanted.asked_ns)
+            took, waited = _seconds(now - began_ns), _seconds(now - wanted.asked_ns)
             text = (
                 f'Successfully pulled image "{name}" in {took} ({waited} including waiting). '
                 f"Image size: {status.size_bytes} bytes."

@@ -36,8 +36,9 @@ spec:
 
 
 def cluster() -> Cluster:
-    """A cluster with the three objects, settled."""
+    """A cluster with the three objects, settled before and after."""
     c = Cluster(nodes=3)
+    c.settle()
     c.apply(WEB)
     assert c.settle()
     return c

@@ -70,7 +70,7 @@ def deleted(
     new = with_(old, ("metadata",), merged(
         metadata,
         deletionTimestamp=timestamp(server.now + grace * 1_000_000_000),
-        deletionGracePeriodSeconds=grace,
+        deletionGracePeriodSeconds=None if kind.kind == "Namespace" else grace,
         finalizers=finalizers or None,
         resourceVersion=None,
         generation=metadata["generation"] + 1 if metadata.get("generation") else None,

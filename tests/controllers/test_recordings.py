@@ -24,7 +24,6 @@ UNEQUAL: dict[str, list[str]] = {
         "service: slices before pods",
     ],
     "nsdel": [
-        "nsdel: delete",
         "nsdel: terminating",
         "nsdel: drop the finalizer",
     ],

@@ -97,27 +97,27 @@ def load(shell: Any) -> None:
     )
 
     @magics_class
-    class KubelabMagics(Magics):  # type: ignore[misc]  # IPython is not there where this is checked
+    class KubelabMagics(Magics):
         """The magics, bound to the user's variables."""
 
         @line_cell_magic
         def kubectl(self, line: str, cell: str | None = None) -> None:
             """Runs kubectl against the cluster; the cell is its standard input."""
-            run_kubectl(self.shell.user_ns, line, cell)
+            run_kubectl(shell.user_ns, line, cell)
 
         @line_magic
         def step(self, line: str) -> None:
             """Handles the next event, or so many, and tells them."""
-            step(self.shell.user_ns, line)
+            step(shell.user_ns, line)
 
         @line_magic
         def run_for(self, line: str) -> None:
             """Lets so many virtual seconds pass."""
-            run_for(self.shell.user_ns, line)
+            run_for(shell.user_ns, line)
 
         @cell_magic
         def manifest(self, line: str, cell: str) -> None:
             """Writes the cell to a file, or applies it."""
-            manifest(self.shell.user_ns, line, cell)
+            manifest(shell.user_ns, line, cell)
 
     shell.register_magics(KubelabMagics)

@@ -2,5 +2,5 @@
 
 Here belongs what kubectl does on its own side: reading manifests, apply's three-way merge,
 printing. What the server answers does not belong here: kubectl knows the cluster only by
-requests. Read `applying.py` first.
+requests. Read `commands.py` first.
 """

@@ -59,6 +59,9 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "auth": ("server", "auth", "AUTH"),
     "config": ("server", "config", "CONFIG"),
     "edit": ("change", "edit", "PATCH"),
+    "debug": ("containers", "debug", "DEBUG"),
+    "plugin": ("server", "plugin", "PLAIN"),
+    "completion": ("server", "completion", "PLAIN"),
 }
 # Verbs whose second word is a command too: it belongs to the name of the command in messages.
 PARENTS = ("rollout", "set", "auth", "config", "apply", "create")
@@ -132,7 +135,7 @@ def _listing() -> str:
 def _near(word: str) -> str:
     near = [verb for verb in sorted(VERBS) if _distance(word, verb) <= 2 or verb.startswith(word)]
     near = near or difflib.get_close_matches(word, sorted(VERBS), n=2, cutoff=0.75)
-    return "\n\nDid you mean this?\n" + "".join(f"\t{verb}\n" for verb in near) if near else ""
+    return "\n\nDid you mean this?" + "".join(f"\n\t{verb}" for verb in near) if near else ""
 
 
 def _distance(one: str, other: str) -> int:

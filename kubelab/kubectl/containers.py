@@ -26,6 +26,7 @@ EXEC = (
     "container,c= stdin,i tty,t quiet,q filename,f=* pod-running-timeout= address= no-preserve "
     "retries="
 )
+DEBUG = "image= target= container,c= stdin,i tty,t profile= copy-to= share-processes env=*"
 TOP = "selector,l= all-namespaces,A containers sort-by= no-headers use-protocol-buffers sum"
 POD = kinds.named("v1/Pod")
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
@@ -198,6 +199,11 @@ def port_forward(session: Session, args: list[str]) -> None:
 def copy(session: Session, args: list[str]) -> None:
     """Refuses `kubectl cp`."""
     _beyond(session, [arg for arg in args if ":" in arg][:1], "copy files")
+
+
+def debug(session: Session, args: list[str]) -> None:
+    """Refuses `kubectl debug`."""
+    _beyond(session, args, "add debugging containers")
 
 
 def top(session: Session, args: list[str]) -> None:

@@ -77,8 +77,8 @@ def _options(session: Session) -> Obj:
     return Obj(options)
 
 
-def remove(session: Session, targets: list[Target]) -> None:
-    """Deletes objects, one by one, and waits for the end of all."""
+def remove(session: Session, targets: list[Target], *, told: bool = True) -> None:
+    """Deletes objects, one by one, and waits for the end of all; `told` says how forced."""
     flags, ending, options = session.flags, _dry(session), _options(session)
     left: list[tuple[Target, str]] = []
     for target in targets:
@@ -90,18 +90,18 @@ def remove(session: Session, targets: list[Target]) -> None:
                 session.fail(error, about)
             continue
         left.append((target, uid))
-        session.print(_told(session, target, ending))
+        session.print(_told(session, target, ending, forced=told and flags.on("force")))
     wait = flags.on("wait", default=not flags.on("force") or flags.has("grace-period"))
     if wait and not ending:
         for target, uid in left:
             _await_end(session, target, uid)
 
 
-def _told(session: Session, target: Target, ending: str) -> str:
+def _told(session: Session, target: Target, ending: str, *, forced: bool) -> str:
     if session.flags.text("output") == "name":
         return target.shown
     place = f" from {target.namespace} namespace" if target.namespace else ""
-    verb = "force deleted" if session.flags.on("force") else "deleted"
+    verb = "force deleted" if forced else "deleted"
     return f'{kind_word(target.kind)} "{target.name}" {verb}{place}{ending}'
 
 
@@ -110,7 +110,8 @@ def _ask(session: Session, target: Target, options: Obj) -> str:
     path = url(target.kind, target.namespace, target.name)
     if session.flags.text("dry-run") in ("client", "unchanged"):
         return uid_of(session.call("GET", path))
-    answer = session.call("DELETE", path, options)
+    dry = "?dryRun=All" if "dryRun" in options else ""
+    answer = session.call("DELETE", path + dry, options)
     details = answer.get("details") or {}
     return str(details.get("uid") or uid_of(answer))
 

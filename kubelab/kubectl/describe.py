@@ -21,7 +21,7 @@ from kubelab.kubectl import (
     describe_workloads,
 )
 from kubelab.kubectl.errors import Failed
-from kubelab.kubectl.events import EVENT
+from kubelab.kubectl.events import EVENT, last_seen
 from kubelab.kubectl.page import Page
 from kubelab.kubectl.resources import Target, from_files, named
 from kubelab.kubectl.session import Session
@@ -98,7 +98,7 @@ def _events(session: Session, obj: Obj) -> Any:
         found = session.list(EVENT, namespace_of(obj), "", ",".join(fields))
     except ApiError:
         return []
-    found.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+    found.sort(key=last_seen)
     return found
 
 

@@ -26,20 +26,25 @@ Rule = tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 def _rules(rules: Any) -> list[Rule]:
     """One line a resource; what is granted of it by several rules stands together."""
-    merged: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    merged: dict[tuple[str, str, str, str], list[str]] = {}
     for rule in rules:
-        names, verbs = tuple(rule.get("resourceNames") or ()), list(rule.get("verbs") or ())
-        for group in rule.get("apiGroups") or ():
-            for resource in rule.get("resources") or ():
-                shown = _resource(resource, group)
-                held = merged.setdefault((shown, (), names), [])
-                held += [verb for verb in verbs if verb not in held]
-        for path in rule.get("nonResourceURLs") or ():
-            merged.setdefault(("", (path,), ()), []).extend(verbs)
-    rows = [
-        (resource, urls, names, tuple(verbs)) for (resource, urls, names), verbs in merged.items()
-    ]
-    return sorted(rows, key=_order)
+        verbs = list(rule.get("verbs") or ())
+        about = [
+            (group, resource, name, "")
+            for group in rule.get("apiGroups") or ()
+            for resource in rule.get("resources") or ()
+            for name in rule.get("resourceNames") or ("",)
+        ]
+        about += [("", "", "", path) for path in rule.get("nonResourceURLs") or ()]
+        for key in about:
+            held = merged.setdefault(key, [])
+            held += [verb for verb in verbs if verb not in held]
+    rows = sorted(merged.items(), key=lambda item: _order(*item))
+    return [
+        (_resource(resource, group), (path,) if path else (), (name,) if name else (),
+         tuple(verbs))
+        for (group, resource, name, path), verbs in rows
+    ]  # fmt: skip
 
 
 def _resource(resource: str, group: str) -> str:
@@ -50,10 +55,15 @@ def _resource(resource: str, group: str) -> str:
     return f"{name}.{group}{slash}{subresource}"
 
 
-def _order(rule: Rule) -> str:
-    """Rules in the order of what they are about."""
-    resource, urls, names = rule[:3]
-    return f"{resource}\t{' '.join(urls)}\t{' '.join(names)}"
+def _order(about: tuple[str, str, str, str], verbs: list[str]) -> str:
+    """Rules in the order of their text, which begins with the verbs."""
+    group, resource, name, path = about
+    groups = [] if path else [group]
+    resources = [resource] if resource else []
+    return (
+        f"{words(verbs)},APIGroups:{words(groups)},Resources:{words(resources)},"
+        f"ResourceNames:{words([name] if name else [])},NonResourceURLs:{words([path])}"
+    )
 
 
 def _binding(session: Session, page: Page, obj: Obj, events: Any) -> None:

@@ -14,16 +14,18 @@ from kubelab.kubectl import output, tabwriter
 from kubelab.kubectl.errors import fail
 from kubelab.kubectl.resources import kind_of
 from kubelab.kubectl.session import Session
+from kubelab.sim.kernel import parse_timestamp
 
 FLAGS = "all-namespaces,A for= types=* no-headers output,o= watch,w chunk-size="
 EVENT = kinds.named("v1/Event")
 
 
-def last_seen(event: Obj) -> str:
-    """When an Event came last; micro times and plain ones compare as text."""
+def last_seen(event: Obj) -> int:
+    """When an Event came last, in nanoseconds."""
     series = get(event, "series", "lastObservedTime")
     found = series or event.get("lastTimestamp") or event.get("eventTime")
-    return str(found or get(event, "metadata", "creationTimestamp", default=""))
+    found = found or get(event, "metadata", "creationTimestamp")
+    return parse_timestamp(found) if found else 0
 
 
 def interval(event: Obj, now_ns: int) -> str:

@@ -49,8 +49,7 @@ def run(session: Session, args: list[str]) -> None:
         if found is None:
             raise Failed(f'error: field "{step}" does not exist')
         about, field = openapi.descriptions().get(owner, {}).get(step, ""), found
-    required = " -required-" if step in (inside.get("required") or ()) else ""
-    session.print(f"FIELD: {step} <{_type(field)}>{required}\n\n")
+    session.print(f"FIELD: {step} <{_type(field)}>\n\n")
     type_about = _described(_name(field))
     _document(session, _inner(field), "\n".join(text for text in (about, type_about) if text))
 

@@ -1,8 +1,9 @@
 """The command line: words into flags and arguments, as kubectl's parser (pflag) takes them.
 
-A command says its flags in one line. `name` is a switch, `name=` takes a value, `name=*` may stand
-several times, `name?x` takes a value but may stand without one and then means `x`; a short form
-stands behind a comma: `output,o=`. What stands behind `--` is left as it is.
+A command says its flags in one line, and they go before those that all commands take. `name` is a
+switch, `name=` takes a value, `name=*` may stand several times, `name?x` takes a value but may
+stand without one and then means `x`; a short form stands behind a comma: `output,o=`. What stands
+behind `--` is left as it is.
 
 In Kubernetes: spf13/pflag and spf13/cobra.
 """
@@ -56,7 +57,7 @@ class Flags:
         self.args: list[str] = []
         self.rest: list[str] | None = None
         self.values: dict[str, Any] = {}
-        self._table = table(f"{line} {GLOBAL}")
+        self._table = table(f"{GLOBAL} {line}")
         self._words = list(words)
         while self._words:
             self._take(self._words.pop(0))

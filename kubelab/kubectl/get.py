@@ -57,6 +57,8 @@ def run(session: Session, args: list[str]) -> None:
     else:
         raise Failed(NO_TYPE)
     form = flags.text("output")
+    if flags.text("sort-by"):
+        printers.sort_keys({}, flags.text("sort-by"))
     if form in ("", "wide"):
         _tables(session, targets)
     elif form == "name" or form.partition("=")[0] in output.FORMATS.split(","):

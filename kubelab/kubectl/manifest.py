@@ -12,12 +12,13 @@ from typing import Any
 
 from kubelab.api.errors import ApiError
 from kubelab.api.objects import Obj, annotations_of, freeze, get, name_of, with_, without
-from kubelab.api.rest import APPLY_PATCH, url
+from kubelab.api.rest import APPLY_PATCH, JSON_PATCH, url
 from kubelab.kubectl import applying, output
 from kubelab.kubectl.delete import remove
 from kubelab.kubectl.errors import Failed, fail, server_text
 from kubelab.kubectl.resources import Target, each, from_files, kind_word, named
 from kubelab.kubectl.session import Session
+from kubelab.sim.kernel import timestamp
 
 APPLY = (
     "filename,f=* recursive,R kustomize,k= dry-run?unchanged output,o= server-side "
@@ -30,6 +31,9 @@ REPLACE = (
     "validate?strict field-manager= save-config timeout= wait subresource="
 )
 DIFF = "filename,f=* recursive,R server-side force-conflicts field-manager= selector,l="
+LAST = ("metadata", "annotations", applying.LAST_APPLIED)
+CLIENT_SIDE = "kubectl-client-side-apply"
+MARK = f"f:{applying.LAST_APPLIED}"
 MISSING = (
     "Warning: resource {} is missing the {} annotation which is required by kubectl apply. "
     "kubectl apply should only be used on resources created declaratively by either kubectl create "
@@ -83,9 +87,10 @@ def apply(session: Session, args: list[str]) -> None:
     if not flags.many("filename"):
         raise fail("must specify one of -f and -k")
     ending = dry_run(session)
+    targets = from_files(session, flags.many("filename"))
     if flags.on("prune"):
         raise fail("the built-in kubectl does not prune; delete what is left over by its label")
-    for target in from_files(session, flags.many("filename")):
+    for target in targets:
         try:
             if flags.on("server-side"):
                 obj, word = _server_side(session, target), "serverside-applied"
@@ -127,7 +132,8 @@ def _placed(target: Target) -> Obj:
     assert target.obj is not None
     if not target.namespace:
         return target.obj
-    return with_(target.obj, ("metadata", "namespace"), target.namespace)  # type: ignore[no-any-return]
+    placed: Obj = with_(target.obj, ("metadata", "namespace"), target.namespace)
+    return placed
 
 
 def _writer(session: Session, manager: str) -> Callable[..., Any]:
@@ -146,17 +152,71 @@ def _writer(session: Session, manager: str) -> Callable[..., Any]:
 
 
 def _server_side(session: Session, target: Target) -> Obj:
+    """Server-side apply; what was applied by the client before is taken over first."""
+    live = session.find(target.kind, target.namespace, target.name)
+    if live is not None and not dry_run(session):
+        _take_over(session, target, live)
     force = "true" if session.flags.on("force-conflicts") else "false"
-    path = url(target.kind, target.namespace, target.name)
-    asked = f"{path}?{query(session, 'kubectl')}&force={force}"
-    body = json.dumps(_placed(target)).encode()
+    obj = _placed(target)
     try:
-        applied: Obj = session.call("PATCH", asked, body, {"Content-Type": APPLY_PATCH})
+        applied = _applied(session, target, obj, f"{query(session, 'kubectl')}&force={force}")
     except ApiError as error:
         if error.reason == "Conflict":
             raise Failed(f"error: {error.status.get('message')}\n{ADVICE}") from None
         raise
+    ours = session.flags.text("field-manager", "kubectl") == "kubectl"
+    if ours and applying.LAST_APPLIED in annotations_of(applied) and not dry_run(session):
+        annotations = {applying.LAST_APPLIED: annotations_of(applying.annotated(obj))[LAST[-1]]}
+        metadata = {"name": target.name, "annotations": annotations}
+        if target.namespace:
+            metadata["namespace"] = target.namespace
+        head = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
+        asked = "fieldManager=kubectl-last-applied&force=true"
+        applied = _applied(session, target, head, asked)
     return applied
+
+
+def _applied(session: Session, target: Target, obj: Any, asked: str) -> Obj:
+    path = f"{url(target.kind, target.namespace, target.name)}?{asked}"
+    body = json.dumps(obj).encode()
+    applied: Obj = session.call("PATCH", path, body, {"Content-Type": APPLY_PATCH})
+    return applied
+
+
+def _take_over(session: Session, target: Target, live: Obj) -> None:
+    """The fields of client-side apply become fields of `kubectl`'s server-side apply."""
+    manager = session.flags.text("field-manager", "kubectl")
+    entries = list(get(live, "metadata", "managedFields", default=()))
+    client = [
+        entry for entry in entries
+        if entry["manager"] == CLIENT_SIDE and entry["operation"] == "Update"
+    ]  # fmt: skip
+    if manager != "kubectl" or not client:
+        return
+    fields: Any = {}
+    for entry in client:
+        owned = without(entry.get("fieldsV1") or {}, ("f:metadata", "f:annotations", MARK))
+        fields = _union(fields, owned)
+    rest = [entry for entry in entries if entry not in client]
+    for at, entry in enumerate(rest):
+        if entry["manager"] == manager and entry["operation"] == "Apply":
+            rest[at] = {**entry, "fieldsV1": _union(entry.get("fieldsV1") or {}, fields)}
+            break
+    else:
+        rest.append({**client[0], "manager": manager, "operation": "Apply", "fieldsV1": fields})
+    change = [
+        {"op": "replace", "path": "/metadata/managedFields", "value": rest},
+        {"op": "replace", "path": "/metadata/resourceVersion",
+         "value": live["metadata"]["resourceVersion"]},
+    ]  # fmt: skip
+    path = url(target.kind, target.namespace, target.name)
+    session.call("PATCH", path, freeze(change), {"Content-Type": JSON_PATCH})
+
+
+def _union(one: Any, other: Any) -> Any:
+    """Both sets of fields."""
+    keys = dict.fromkeys([*one, *other])
+    return {key: _union(one.get(key) or {}, other.get(key) or {}) for key in keys}
 
 
 def _view(session: Session, args: list[str]) -> None:
@@ -206,7 +266,7 @@ def _replaced(session: Session, target: Target) -> Obj:
     asked = query(session, "kubectl-replace")
     if session.flags.on("force"):
         if session.find(target.kind, target.namespace, target.name) is not None:
-            remove(session, [target])
+            remove(session, [target], told=False)
         made: Obj = session.call("POST", f"{url(target.kind, target.namespace)}?{asked}", obj)
         return made
     live = session.get(target.kind, target.namespace, target.name)
@@ -237,26 +297,22 @@ def diff(session: Session, args: list[str]) -> None:
 
 
 def _show(session: Session, target: Target, live: Obj | None, merged: Obj) -> None:
-    before = output.to_yaml(_stable(live)) if live else ""
-    if live:
-        version = get(live, "metadata", "resourceVersion")
-        merged = with_(merged, ("metadata", "resourceVersion"), version)
-    after = output.to_yaml(_stable(merged))
+    """The difference, but for what moves in any write."""
+    before = output.to_yaml(output.unmanaged(live)) if live else ""
+    for path in (("metadata", "resourceVersion"), LAST) if live else ():
+        held = get(live, *path)
+        merged = without(merged, path) if held is None else with_(merged, path, held)
+    after = output.to_yaml(output.unmanaged(merged))
     if before == after:
         return
     kind = target.kind
-    name = ".".join(
-        part for part in (kind.group, kind.version, kind.kind, target.namespace, target.name)
-        if part
-    )  # fmt: skip
+    parts = (kind.group, kind.version, kind.kind, target.namespace, target.name)
+    name = ".".join(part for part in parts if part)
+    stamp = timestamp(session.now_ns).replace("T", " ").replace("Z", ".000000000 +0000")
     session.print(f"diff -u -N LIVE/{name} MERGED/{name}")
     lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), f"LIVE/{name}", f"MERGED/{name}", lineterm=""
-    )
+        before.splitlines(), after.splitlines(), f"LIVE/{name}", f"MERGED/{name}", stamp, stamp,
+        lineterm="",
+    )  # fmt: skip
     session.out += [line + "\n" for line in lines]
     session.failed = 1
-
-
-def _stable(obj: Obj) -> Obj:
-    """Without what moves in any write."""
-    return without(output.unmanaged(obj), ("metadata", "annotations", applying.LAST_APPLIED))  # type: ignore[no-any-return]

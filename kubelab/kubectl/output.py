@@ -15,6 +15,7 @@ import re
 from typing import Any
 
 from yaml.emitter import Emitter
+from yaml.reader import Reader
 
 from kubelab.api import jsonpath
 from kubelab.api.objects import Obj, get, name_of, without
@@ -33,6 +34,11 @@ _WORDS = frozenset(
         "-.Inf", "-.INF", "<<",
     )
 )  # fmt: skip
+_ESCAPES = {
+    '"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0", "\a": "\\a",
+    "\b": "\\b", "\v": "\\v", "\f": "\\f", "\x1b": "\\e", "\x85": "\\N", "\u2028": "\\L",
+    "\u2029": "\\P", "\ufeff": "\\uFEFF",
+}  # fmt: skip
 _NUMBER = re.compile(
     r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?0[xX][0-9a-fA-F_]+"
     r"|[-+]?0b[01_]+|[-+]?0o[0-7_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"
@@ -112,12 +118,24 @@ def _text(text: str, indent: int) -> str:
     if "\n" in text and found.allow_block:
         return _literal(text, indent)
     if "\n" in text or text in _WORDS or _NUMBER.fullmatch(text) or _DATE.fullmatch(text):
-        return json.dumps(text, ensure_ascii=False)
+        return _quoted(text)
     if found.allow_block_plain:
         return text
     if found.allow_single_quoted:
         return "'" + text.replace("'", "''") + "'"
-    return json.dumps(text, ensure_ascii=False)
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """In double quotes; what cannot be printed is escaped."""
+    return '"' + "".join(_ESCAPES.get(c) or _printable(c) for c in text) + '"'
+
+
+def _printable(character: str) -> str:
+    if not Reader.NON_PRINTABLE.match(character):
+        return character
+    number = ord(character)
+    return f"\\x{number:02X}" if number < 256 else f"\\u{number:04X}"
 
 
 def _literal(text: str, indent: int) -> str:

@@ -25,7 +25,7 @@ from kubelab.api.rest import Response
 from kubelab.kubectl import commands
 
 # How long one watch stays open while something is waited for.
-WATCH_SECONDS = 2
+WATCH_SECONDS = 1
 
 
 class Remote:
@@ -118,8 +118,8 @@ def from_kubeconfig(path: str) -> tuple[Remote, str]:
     authority = cluster.get("certificate-authority-data")
     held = base64.b64decode(authority) if authority else None
     if held is None and cluster.get("certificate-authority"):
-        with open(cluster["certificate-authority"], "rb") as file:
-            held = file.read()
+        with open(cluster["certificate-authority"], "rb") as bundle:
+            held = bundle.read()
     remote = Remote(cluster["server"], user.get("token") or "", held)
     return remote, context.get("namespace") or ""
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from kubelab.api import kinds, manifests
+from kubelab.api import kinds, manifests, selectors
 from kubelab.api.errors import ApiError
 from kubelab.api.kinds import Kind
-from kubelab.api.objects import Obj, name_of, namespace_of
+from kubelab.api.objects import Obj, labels_of, name_of, namespace_of
 from kubelab.kubectl.errors import Failed, fail
 from kubelab.kubectl.session import Session
 
@@ -158,6 +158,7 @@ def read(session: Session, path: str) -> list[tuple[str, str]]:
 def from_files(session: Session, paths: list[str]) -> list[Target]:
     """The objects of manifests. Raises Failed where a text or a kind is wrong."""
     targets = []
+    wanted = selectors.parse_labels(session.flags.text("selector"))
     for path in (part for given in paths for part in given.split(",")):
         for source, text in read(session, path):
             try:
@@ -165,7 +166,11 @@ def from_files(session: Session, paths: list[str]) -> list[Target]:
             except manifests.ManifestError as error:
                 shown = "STDIN" if source == "STDIN" else source
                 raise fail(f"error parsing {shown}: {error}") from None
-            targets += [_of_object(session, obj, source) for obj in objects]
+            targets += [
+                _of_object(session, obj, source)
+                for obj in objects
+                if wanted.matches(labels_of(obj))
+            ]
     if not targets:
         raise fail("no objects passed to " + session.flags.command.split()[0])
     return targets

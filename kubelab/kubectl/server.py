@@ -231,3 +231,17 @@ def config(session: Session, args: list[str]) -> None:
         session.print('Switched to context "kubelab".')
     else:
         raise fail("the built-in kubectl keeps no kubeconfig; name the namespace with -n")
+
+
+def plugin(session: Session, args: list[str]) -> None:
+    """`kubectl plugin`: there are none."""
+    raise fail("unable to find any kubectl plugins in your PATH")
+
+
+def completion(session: Session, args: list[str]) -> None:
+    """Refuses `kubectl completion`."""
+    if not args:
+        raise usage("completion", "Shell not specified.")
+    if args[0] not in ("bash", "zsh", "fish", "powershell"):
+        raise usage("completion", f'Unsupported shell type "{args[0]}".')
+    raise fail("the built-in kubectl has no completion for shells")

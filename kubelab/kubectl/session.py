@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from kubelab.api.errors import ApiError
@@ -107,7 +107,7 @@ class Session:
     @property
     def now_ns(self) -> int:
         """The cluster's time."""
-        delta = self.cluster.now - UNIX
+        delta: timedelta = self.cluster.now - UNIX
         return (delta.days * 86400 + delta.seconds) * SECOND + delta.microseconds * 1000
 
     def wait(

@@ -24,12 +24,20 @@ def main(argv: list[str] | None = None) -> int:
     serve.add_argument("--port", type=int, default=0)
     serve.add_argument("--dns-port", type=int, help="answer DNS over UDP and TCP on this port")
     serve.add_argument("--kubeconfig", default="kubeconfig")
+    serve.add_argument("--etcd", metavar="URL", help="keep the state in a real etcd (etcd://…)")
     pace = serve.add_mutually_exclusive_group()
     pace.add_argument("--speed", default="1", help="virtual seconds a real second, or max")
     pace.add_argument("--paused", action="store_true")
     serve.add_argument("--http", action="store_true", help="plain HTTP (the only form so far)")
     serve.add_argument("files", nargs="*", metavar="FILE", help="manifests to apply first")
-    arguments = parser.parse_args(argv)
+    commands.add_parser("kubectl", help="the built-in kubectl, for a cluster that is served")
+    given = sys.argv[1:] if argv is None else argv
+    if given[:1] == ["kubectl"]:
+        # All that follows is kubectl's own command line.
+        from kubelab.kubectl import remote
+
+        return remote.main(given[1:])
+    arguments = parser.parse_args(given)
     if arguments.command == "lab":
         return _lab()
     if arguments.command == "demo":
@@ -67,7 +75,11 @@ def _serve(arguments: argparse.Namespace) -> int:
     except ValueError:
         sys.stderr.write(f"--speed {arguments.speed}: give a number or max\n")
         return 2
-    cluster = Cluster(nodes=arguments.nodes, seed=arguments.seed)
+    try:
+        cluster = Cluster(nodes=arguments.nodes, seed=arguments.seed, store=arguments.etcd)
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
     for file in arguments.files:
         try:
             cluster.apply(Path(file))

@@ -17,6 +17,7 @@ from typing import Any
 from kubelab.api.objects import EMPTY, Obj, get
 from kubelab.client.client import Client
 from kubelab.client.events import Recorder
+from kubelab.client.sentences import heard
 from kubelab.scheduler import config
 from kubelab.scheduler.binding import Binder
 from kubelab.scheduler.cache import Cache
@@ -38,6 +39,9 @@ from kubelab.sim.kernel import SECOND, Event
 REASON_REFUSED = "Unschedulable"
 REASON_ERROR = "SchedulerError"
 EVENT_BYTES = 1024
+
+# Between the caches being filled and the first cycle the process becomes the leader.
+START_SECONDS = 0.1
 
 
 class Scheduler(Client):
@@ -72,6 +76,7 @@ class Scheduler(Client):
         self.last: Decision | None = None
         self.next_start = 0
         self.running = False
+        self.begins_ns = 0
         self.backoff_timer: int | None = None
         self.flush_timer: int | None = None
         for kind in KINDS:
@@ -82,9 +87,10 @@ class Scheduler(Client):
         if self.running or not all(known.synced for known in self.informers.values()):
             return
         self.running = True
+        self.begins_ns = self.now + round(START_SECONDS * SECOND)
         self.note(pods=len(self.cache.pods), nodes=len(self.cache), waiting=len(self.queue.pods))
         for _ in range(len(self.queue.active)):
-            self.after(0, "schedule_one")
+            self.turn()
 
     # What others read.
 
@@ -110,7 +116,7 @@ class Scheduler(Client):
     @staticmethod
     def tell(event: Event) -> str:
         """One sentence on what the scheduler did."""
-        return sentence(event) or Client.tell(event)
+        return sentence(event) or heard("Scheduler", event)
 
     def add_plugin(self, given: type, weight: int = 1) -> None:
         """A further plugin joins every profile, from the next cycle on."""
@@ -124,7 +130,7 @@ class Scheduler(Client):
         """A pod became ready: a cycle follows. Each ready pod has a turn of its own, so that the
         cause of its cycle is what made it ready."""
         if self.running:
-            self.after(0, "schedule_one")
+            self.after(max(0, self.begins_ns - self.now) / SECOND, "schedule_one")
 
     def wake(self, event: ClusterEvent, highest: int | None = None) -> None:
         """Something happened that may help pods which were refused.

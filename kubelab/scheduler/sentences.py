@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab.api.objects import get
+from kubelab.client.sentences import heard
 from kubelab.scheduler.decision import NODES_KEPT, Decision
 from kubelab.scheduler.miss import closest_miss
 from kubelab.sim.kernel import Event
@@ -69,6 +70,8 @@ def sentence(event: Event) -> str:
     detail = event.detail
     if event.verb == "schedule_one":
         return _cycle(detail)
+    if event.verb == "watched" and detail.get("type") == "BOOKMARK":
+        return heard("Scheduler", event)
     if event.verb == "flush":
         return (
             f"Scheduler looks at its queue because a back-off is over; "

@@ -138,7 +138,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, response: Response) -> None:
         text = isinstance(response.body, str)
-        body = response.body.encode() if text else json.dumps(response.body).encode() + b"\n"
+        body = response.body.encode() if text else response.body
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode() + b"\n"
         self.send_response(response.status)
         media = "text/plain; charset=utf-8" if text else "application/json"
         self.send_header("Content-Type", response.headers.get("Content-Type", media))

@@ -1,10 +1,10 @@
 """What the server serves, said to clients: groups, versions, resources, its version, its health.
 
 Discovery exists in an old form (one document a group and version) and in an aggregated one (a
-single document, asked for by its media type). Both are made from the table of kinds.
+single document, asked for by its media type). Both are made from the table of kinds. The OpenAPI
+documents stand in `openapi.py`.
 
-In Kubernetes: k8s.io/apiserver/pkg/endpoints/discovery and pkg/endpoints/discovery/aggregated. Left
-out so far: the OpenAPI documents.
+In Kubernetes: k8s.io/apiserver/pkg/endpoints/discovery and pkg/endpoints/discovery/aggregated.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from kubelab.api import kinds
 from kubelab.api.kinds import Kind
 from kubelab.api.objects import Obj, freeze
 from kubelab.api.rest import Request, Response
+from kubelab.apiserver import openapi
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 TEXT = Obj({"Content-Type": "text/plain; charset=utf-8"})
@@ -32,6 +33,8 @@ HEALTH = ("/healthz", "/livez", "/readyz")
 def answer(request: Request, address: str) -> Response | None:
     """The answer to a path of discovery, version or health; None for any other path."""
     path = request.path.rstrip("/") or "/"
+    if path.startswith("/openapi/"):
+        return openapi.answer(path) or Response(404, TEXT, "404 page not found\n")
     if path == "/version":
         return Response(200, JSON, VERSION)
     if path in HEALTH or path.rpartition("/")[0] in HEALTH:

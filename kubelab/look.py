@@ -7,6 +7,7 @@ in a pod would. `Cluster` is made of this and of the calls in `cluster.py`.
 from __future__ import annotations
 
 import bisect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kubelab import inside
@@ -29,6 +30,7 @@ class Look:
     """The part of a `Cluster` that only looks."""
 
     history: History
+    act: Callable[..., int]
 
     @property
     def world(self) -> World:
@@ -149,6 +151,18 @@ class Look:
     def connect(self, pod: str, address: str, port: int, protocol: str = "TCP") -> Any:
         """Opens a connection (or sends a datagram) from inside a pod; an Exchange."""
         return inside.connect(self, pod, address, port, protocol)
+
+    def image(self, name: str, program: type) -> None:
+        """Makes a class of the learner's the program of an image (`mine`, any tag) on every node.
+
+        The class has `start(self, process)`, and as it likes `request`, `signal` and `timer`; see
+        `kubelab/runtime/process.py`.
+        """
+        head, slash, last = name.rpartition("/")
+        bare = head + slash + last.partition(":")[0]
+        for component in list(self.world.components):
+            if component.startswith("runtime/"):
+                self.act(component, "add_program", bare, program)
 
     def kubectl(self, args: str | list[str]) -> str:
         """What kubectl prints for these arguments. Raises KubectlError with its stderr."""

@@ -106,7 +106,8 @@ def _mount_token(obj: Obj, server: APIServer) -> Obj:
             changed[field] = containers
     if not known:
         changed["volumes"] = [*volumes, _token_volume(volume)]
-    return with_(obj, ("spec",), merged(spec, **changed))
+    mounted: Obj = with_(obj, ("spec",), merged(spec, **changed))
+    return mounted
 
 
 def _token_volume(name: str) -> Obj:
@@ -120,7 +121,8 @@ def _token_volume(name: str) -> Obj:
         {"configMap": {"name": "kube-root-ca.crt", "items": [certificate]}},
         {"downwardAPI": {"items": [namespace]}},
     ]
-    return freeze({"name": name, "projected": {"sources": sources, "defaultMode": 420}})  # type: ignore[no-any-return]
+    made: Obj = freeze({"name": name, "projected": {"sources": sources, "defaultMode": 420}})
+    return made
 
 
 def default_toleration_seconds(server: APIServer, route: Route, obj: Obj, user: str) -> Obj:
@@ -175,7 +177,8 @@ def priority(server: APIServer, route: Route, obj: Obj, user: str) -> Obj:
             f"priority admission controller computed {value} from the given PriorityClass name",
         )
     changed |= {"priority": value, "preemptionPolicy": spec.get("preemptionPolicy") or policy}
-    return with_(obj, ("spec",), merged(spec, **changed))
+    ranked: Obj = with_(obj, ("spec",), merged(spec, **changed))
+    return ranked
 
 
 Plugin = Callable[["APIServer", Route, Any, str], Any]

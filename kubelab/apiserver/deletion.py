@@ -44,6 +44,7 @@ def delete(server: APIServer, pending: Pending) -> Write | Response:
     route = pending.route
     kind = convert.stored_kind(route.kind)
     options = _delete_options(pending.request)
+    pending.dry = pending.dry or bool(options.get("dryRun"))
     old, revision = registry.current(server, pending)
     _delete_preconditions(kind, old, revision, options)
     admission.admit(server, route, old, pending.request.user)

@@ -130,7 +130,8 @@ def _resources(version: str) -> Obj:
     head: dict[str, Any] = {"kind": "APIResourceList"}
     if version != "v1":
         head["apiVersion"] = "v1"
-    return freeze({**head, "groupVersion": version, "resources": rows})  # type: ignore[no-any-return]
+    made: Obj = freeze({**head, "groupVersion": version, "resources": rows})
+    return made
 
 
 @cache

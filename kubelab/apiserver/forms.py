@@ -35,9 +35,9 @@ def show(request: Request, kind: Kind, body: Obj, now: int) -> Obj:
     """An object or List in the form that the request asks for."""
     form = wanted(request)
     if form == "Table":
-        from kubelab.apiserver import tables
+        from kubelab.apiserver.tables import table
 
-        return tables.table(kind, body, now, request.query.get("includeObject") or "Metadata")
+        return table(kind, body, now, request.query.get("includeObject") or "Metadata")
     if form == "PartialObjectMetadata":
         if "items" in body:
             items = Arr([_partial(item) for item in body["items"]])

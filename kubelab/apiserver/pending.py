@@ -37,7 +37,7 @@ class Pending:
     """A request that is not answered yet."""
 
     __slots__ = (
-        "call_id", "client", "current", "fresh", "gates", "request", "route", "token", "tries",
+        "call_id", "client", "current", "dry", "fresh", "gates", "request", "route", "token", "tries",
         "warnings", "write",
     )  # fmt: skip
 
@@ -52,6 +52,8 @@ class Pending:
         # The object as it is now: from the cache, or (`fresh`) from etcd itself.
         self.current: tuple[Obj, int] | None = None
         self.fresh = False
+        # Whether all is done but the writing.
+        self.dry = bool(request.query.get("dryRun"))
         self.tries = 0
         self.gates: list[str] = []
         self.warnings: list[str] = []

@@ -221,7 +221,7 @@ def present(server: APIServer, pending: Pending, status: int, body: Any) -> Resp
     """An object in the version and form that the client asked for."""
     kind = pending.route.kind
     if isinstance(body, dict) and body.get("kind") not in ("Status", "Scale"):
-        body = convert.from_stored(kind, body)
+        body = convert.from_stored(kind, Obj(body))
         body = forms.show(pending.request, kind, body, server.now)
     return Response(status, EMPTY, body)
 

@@ -5,6 +5,7 @@ In Kubernetes: the audit log, which is for machines.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kubelab.sim.kernel import Event
@@ -76,7 +77,7 @@ def _response(event: Event, detail: Any) -> str:
     return f"API server hears the answer {detail.get('code', '')} to a request of its own."
 
 
-TELLERS = {
+TELLERS: dict[str, Callable[[Event, Any], str]] = {
     "start": lambda event, detail: "API server starts; all it will ever know is in etcd.",
     "request": _request,
     "retry": _request,

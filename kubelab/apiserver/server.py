@@ -33,16 +33,16 @@ from kubelab.apiserver import (
     stored,
 )
 from kubelab.apiserver.cacher import WatchCache, Watcher, translate
+from kubelab.apiserver.housekeeping import Housekeeping
 from kubelab.apiserver.pending import Pending, Write
 from kubelab.etcd import records
-from kubelab.sim.kernel import SECOND, Component, Event
+from kubelab.sim.kernel import Event
 
-COMPACTION_SECONDS = 300
 BOOKMARK_SECONDS = 60
 PATIENCE_SECONDS, PATIENCE_TRIES = 0.1, 10
 
 
-class APIServer(Component):
+class APIServer(Housekeeping):
     """One replica of the API server (`apiserver-1`)."""
 
     def __init__(self, name: str, *, etcd: Sequence[str] = ("etcd-1",), address: str = "") -> None:
@@ -58,15 +58,12 @@ class APIServer(Component):
         self.watches: dict[int, str] = {}
         self.member = 0
         self.last_token = 0
-        self.event_lease = (0, 0, 0)
-        self.unleased: list[int] = []
-        self.compaction = (0, 0)
         for kind in kinds.ALL:
             if kind.stored:
                 self.open_cache(kind.prefix)
         for obj in bootstrap.objects(self.address):
             self.send(self.name, "request", self.name, 0, bootstrap.creation(obj))
-        self.after(COMPACTION_SECONDS, "compact", background=True)
+        self.settle_in()
         self.after(BOOKMARK_SECONDS, "bookmark", background=True)
 
     def stop(self) -> None:
@@ -192,12 +189,12 @@ class APIServer(Component):
 
     def _commit(self, pending: Pending, write: Write) -> None:
         """One transaction: if the object is still as it was when we decided, then write."""
-        if pending.request.query.get("dryRun"):
+        if pending.dry:
             self._answer(pending, Response(write.status, EMPTY, write.answer))
             return
         lease = 0
         if write.obj is not None and pending.route.kind.prefix == "/registry/events/":
-            lease = self._lease(pending)
+            lease = self.lease_of(pending)
             if not lease:
                 return
         pending.write = write
@@ -356,50 +353,6 @@ class APIServer(Component):
                     sent += 1
                     self.tell_watcher(watcher, "BOOKMARK", reading.bookmark(watcher, cache))
         self.note(bookmarks=sent)
-
-    # Housekeeping.
-
-    def _lease(self, pending: Pending) -> int:
-        """The lease under which Events are stored: they vanish an hour after they were written."""
-        lease, until, count = self.event_lease
-        if lease and self.now < until and count < 1000:
-            self.event_lease = (lease, until, count + 1)
-            return lease
-        self.unleased.append(pending.token)
-        if len(self.unleased) == 1:
-            request = records.LeaseGrantRequest(TTL=3660, ID=0)
-            self.etcd("lease_grant", request, "leased")
-        return 0
-
-    def leased(self, result: Any, token: int) -> None:
-        """A new lease for Events."""
-        if not isinstance(result, records.Failure):
-            self.event_lease = (result.ID, self.now + 60 * SECOND, 0)
-        waiting, self.unleased = self.unleased, []
-        for waiter in waiting:
-            self.retry(waiter)
-
-    def compact(self) -> None:
-        """Every five minutes the history before the last five minutes is given up."""
-        self.after(COMPACTION_SECONDS, "compact", background=True)
-        request = stored.compaction(*self.compaction)
-        self.etcd("txn", request, "compacting", 0)
-
-    def compacting(self, result: Any, token: int) -> None:
-        """Of several API servers one wins the right to compact."""
-        if isinstance(result, records.Failure):
-            return
-        version, revision = self.compaction
-        if result.succeeded:
-            self.compaction = (version + 1, result.header.revision)
-            if revision:
-                request = records.CompactionRequest(revision=revision)
-                self.etcd("compact", request, "compacted", 0)
-        else:
-            self.compaction = stored.compaction_seen(result)
-
-    def compacted(self, result: Any, token: int) -> None:
-        """The history is gone."""
 
     def response(self, call_id: int, response: Response) -> None:
         """The answer to a request of our own (what every cluster begins with)."""

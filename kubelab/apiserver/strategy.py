@@ -198,14 +198,16 @@ def _create_job(obj: Obj, user: str) -> Obj:
         obj = with_(obj, ("metadata", "labels"), {**before, **labels})
     selector = ("spec", "selector", "matchLabels")
     own = {"batch.kubernetes.io/controller-uid": uid}
-    return with_(obj, selector, {**get(obj, *selector, default=EMPTY), **own})  # type: ignore[no-any-return]
+    made: Obj = with_(obj, selector, {**get(obj, *selector, default=EMPTY), **own})
+    return made
 
 
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
 def _create_daemonset(obj: Obj, user: str) -> Obj:
-    return with_(obj, ("metadata", "annotations", TEMPLATE_GENERATION), "1")  # type: ignore[no-any-return]
+    made: Obj = with_(obj, ("metadata", "annotations", TEMPLATE_GENERATION), "1")
+    return made
 
 
 def _update_daemonset(old: Obj, new: Obj) -> Obj:
@@ -213,7 +215,8 @@ def _update_daemonset(old: Obj, new: Obj) -> Obj:
     count = int(get(old, "metadata", "annotations", TEMPLATE_GENERATION, default="1"))
     if get(old, "spec", "template") != get(new, "spec", "template"):
         count += 1
-    return with_(new, ("metadata", "annotations", TEMPLATE_GENERATION), str(count))  # type: ignore[no-any-return]
+    made: Obj = with_(new, ("metadata", "annotations", TEMPLATE_GENERATION), str(count))
+    return made
 
 
 def _create_node(obj: Obj, user: str) -> Obj:
@@ -222,7 +225,8 @@ def _create_node(obj: Obj, user: str) -> Obj:
     key = "node.kubernetes.io/not-ready"
     if any(taint.get("key") == key and taint.get("effect") == "NoSchedule" for taint in taints):
         return obj
-    return with_(obj, ("spec", "taints"), [*taints, {"key": key, "effect": "NoSchedule"}])  # type: ignore[no-any-return]
+    made: Obj = with_(obj, ("spec", "taints"), [*taints, {"key": key, "effect": "NoSchedule"}])
+    return made
 
 
 def _protected(obj: Obj, finalizer: str) -> Obj:

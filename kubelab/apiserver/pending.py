@@ -37,8 +37,8 @@ class Pending:
     """A request that is not answered yet."""
 
     __slots__ = (
-        "call_id", "client", "current", "dry", "fresh", "gates", "request", "route", "token", "tries",
-        "warnings", "write",
+        "call_id", "client", "current", "dry", "fresh", "gates", "request", "route", "token",
+        "tries", "warnings", "write",
     )  # fmt: skip
 
     def __init__(

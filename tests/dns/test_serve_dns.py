@@ -15,6 +15,9 @@ from kubelab.dns import wire
 from kubelab.serve_dns import DnsServer, serve_dns
 from tests.dns.zoo import zoo
 
+# Sockets and processes are not to be had in a browser.
+pytestmark = pytest.mark.native
+
 WEB = "web.default.svc.cluster.local."
 
 

@@ -61,6 +61,7 @@ class Client(Component):
     def start(self) -> None:
         self.calls: dict[int, Call] = {}
         self.informers: dict[str, Informer] = {}
+        self.amending: dict[str, Obj] = {}
 
     # Requests.
 
@@ -166,6 +167,22 @@ class Client(Component):
         path = url(kinds.named(kind), namespace, name, subresource)
         headers = self.patch_headers[style]
         return self.request("PATCH", path, body=freeze(patch), headers=headers, **options)
+
+    def amend(self, kind: str, namespace: str, name: str, patch: dict[str, Any]) -> None:
+        """PATCH of what changes often: one at a time, and of those that wait the latest counts."""
+        key = f"{kind} {namespace}/{name}"
+        if key in self.amending:
+            self.amending[key] = freeze({**self.amending[key], **patch})
+            return
+        self.amending[key] = EMPTY
+        context = (key, kind, namespace, name)
+        self.patch(kind, namespace, name, patch, reply="amended", context=context)
+
+    def amended(self, response: Response, key: str, kind: str, namespace: str, name: str) -> None:
+        """One such PATCH is answered: what waited is sent."""
+        waiting = self.amending.pop(key, EMPTY)
+        if waiting:
+            self.amend(kind, namespace, name, waiting)
 
     def delete(
         self, kind: str, namespace: str, name: str, *, body: Any = None, **options: Any

@@ -74,7 +74,7 @@ class Recorder:
                 patch = {"count": count + 1, "lastTimestamp": client.timestamp}
                 if combined:
                     patch["message"] = message
-            client.patch("v1/Event", namespace, name, patch)
+            client.amend("v1/Event", namespace, name, patch)
             return
         # Two recorders may speak of one object in the same nanosecond: each has its own offset, so
         # that the names of their Events differ.

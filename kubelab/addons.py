@@ -15,34 +15,11 @@ from kubelab.api import kinds
 from kubelab.api.objects import EMPTY, Obj, freeze, namespace_of
 from kubelab.api.rest import Response, url
 from kubelab.client.client import Client
+from kubelab.dns.corefile import DEFAULT as COREFILE
 from kubelab.sim.kernel import Event
 
 DNS_ADDRESS = "10.96.0.10"
 IMAGE = "registry.k8s.io/coredns/coredns:v1.14.2"
-COREFILE = """.:53 {
-    errors
-    health {
-       lameduck 5s
-    }
-    ready
-    kubernetes cluster.local in-addr.arpa ip6.arpa {
-       pods insecure
-       fallthrough in-addr.arpa ip6.arpa
-       ttl 30
-    }
-    prometheus :9153
-    forward . /etc/resolv.conf {
-       max_concurrent 1000
-    }
-    cache 30 {
-       disable success cluster.local
-       disable denial cluster.local
-    }
-    loop
-    reload
-    loadbalance
-}
-"""
 LABELS = {"k8s-app": "kube-dns"}
 
 

@@ -10,6 +10,7 @@ snippets, environment variables, and the settings of plugins that do not change 
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from kubelab.dns.naming import Options, dotted
@@ -56,7 +57,7 @@ class CorefileError(ValueError):
 
 
 class Rewrite(NamedTuple):
-    """A name is asked for as another one; `kind` is exact, suffix or prefix."""
+    """A name is asked for as another one; `kind` is exact, suffix, prefix, substring or regex."""
 
     kind: str
     old: str
@@ -71,7 +72,17 @@ class Rewrite(NamedTuple):
             return name[: len(name) - len(self.old)] + self.new
         if self.kind == "prefix" and lowered.startswith(self.old):
             return self.new + name[len(self.old) :]
+        if self.kind == "substring":
+            return dotted(lowered.replace(self.old, self.new))
+        if self.kind == "regex" and (found := re.search(self.old, lowered)):
+            groups = ["", *(group or "" for group in found.groups())]
+            return dotted(re.sub(r"\{(\d+)\}", lambda at: _group(groups, at[1]), self.new))
         return name
+
+
+def _group(groups: list[str], number: str) -> str:
+    """What a group of the pattern has matched; nothing for one that there is not."""
+    return groups[int(number)] if int(number) < len(groups) else ""
 
 
 class Block(NamedTuple):
@@ -81,7 +92,9 @@ class Block(NamedTuple):
     kubernetes: Options | None = None
     forward: tuple[str, ...] = ()
     cache_seconds: int = 0
+    # Zones of which found records, and denials, are not remembered.
     uncached: tuple[str, ...] = ()
+    undenied: tuple[str, ...] = ()
     hosts: tuple[tuple[str, str], ...] = ()
     hosts_used: bool = False
     hosts_fallthrough: bool = False
@@ -191,10 +204,10 @@ def _settings(zones: tuple[str, ...], lines: list[Line]) -> Block:
             block = block._replace(forward=tuple(words[1:]))
         elif plugin == "cache":
             seconds = int(words[0]) if words and words[0].isdigit() else CACHE_SECONDS
-            off = tuple(
-                dotted(zone) for inner in line.inner if inner[0] == "disable" for zone in inner[2:]
-            )
-            block = block._replace(cache_seconds=seconds, uncached=off)
+            block = block._replace(
+                cache_seconds=seconds, uncached=_disabled(line, "success", zones),
+                undenied=_disabled(line, "denial", zones),
+            )  # fmt: skip
         elif plugin == "hosts":
             block = _hosts(block, line)
         elif plugin == "rewrite":
@@ -204,6 +217,15 @@ def _settings(zones: tuple[str, ...], lines: list[Line]) -> Block:
         elif plugin not in QUIET:
             raise _error(line, f"Unknown directive '{plugin}'")
     return block
+
+
+def _disabled(line: Line, what: str, zones: tuple[str, ...]) -> tuple[str, ...]:
+    """The zones of the cache's `disable success|denial [ZONES…]`; without any, the block's own."""
+    out: list[str] = []
+    for inner in line.inner:
+        if inner[:2] == ("disable", what):
+            out += [dotted(zone.lower()) for zone in inner[2:]] or zones
+    return tuple(out)
 
 
 def _error(line: Line, what: str) -> CorefileError:
@@ -231,6 +253,12 @@ def _kubernetes(line: Line, zones: tuple[str, ...]) -> Options:
             options = options._replace(fallthrough=through)
         elif word == "endpoint_pod_names":
             options = options._replace(endpoint_pod_names=True)
+        elif word == "namespaces":
+            options = options._replace(namespaces=tuple(args))
+        elif word == "ignore" and args == ["empty_service"]:
+            options = options._replace(ignore_empty_service=True)
+        elif word == "noendpoints":
+            options = options._replace(endpoints=False)
         elif word not in KUBERNETES_SETTINGS:
             raise _error(line, f"unknown property '{word}'")
     return options
@@ -256,17 +284,26 @@ def _hosts(block: Block, line: Line) -> Block:
 
 
 def _rewrite(line: Line) -> tuple[Rewrite, ...]:
-    """`rewrite [stop|continue] name [exact|suffix|prefix] OLD NEW`; others change nothing here."""
+    """`rewrite [stop|continue] name [KIND] OLD NEW [answer …]`; others change nothing here."""
     words = [word for word in line.words[1:] if word not in ("stop", "continue")]
+    if line.inner and not words:
+        words = [word for inner in line.inner if inner[0] == "name" for word in inner]
     if words[:1] != ["name"]:
         return ()
     words = words[1:]
-    kind = (
-        words.pop(0) if words[0] in ("exact", "suffix", "prefix", "substring", "regex") else "exact"
-    )
-    if len(words) < 2 or kind in ("substring", "regex"):
-        return ()
+    kind = words.pop(0) if words and words[0] in REWRITES else "exact"
+    if len(words) < 2:
+        raise _error(line, "rule type name requires at least 2 arguments")
+    if kind == "regex":
+        try:
+            re.compile(words[0])
+        except re.error as error:
+            raise _error(line, f"invalid regex pattern in a name rule: {words[0]}") from error
+        return (Rewrite(kind, words[0], words[1]),)
     old, new = words[0].lower(), words[1]
-    if kind == "prefix":
+    if kind in ("prefix", "substring"):
         return (Rewrite(kind, old, new),)
     return (Rewrite(kind, dotted(old), dotted(new)),)
+
+
+REWRITES = ("exact", "prefix", "suffix", "substring", "regex")

@@ -36,6 +36,10 @@ class Options(NamedTuple):
     pods: str = "insecure"
     endpoint_pod_names: bool = False
     fallthrough: tuple[str, ...] = REVERSE
+    # The namespaces that are shown; empty for all of them.
+    namespaces: tuple[str, ...] = ()
+    ignore_empty_service: bool = False
+    endpoints: bool = True
 
 
 class Caches(NamedTuple):

@@ -119,7 +119,7 @@ class Question:
         if not labels:
             return []
         namespace = labels.pop()
-        if self.caches.namespaces.get(namespace) is None:
+        if not self._shown(namespace):
             raise NoSuchName
         if not labels:
             if where == "pod" and self.options.pods == "disabled":
@@ -134,6 +134,13 @@ class Question:
         port, protocol = (labels[0], labels[1]) if len(labels) == 2 else ("", "")
         return self._service(
             namespace, subject, endpoint, port.removeprefix("_"), protocol.removeprefix("_")
+        )
+
+    def _shown(self, namespace: str) -> bool:
+        """Whether a namespace exists and the Corefile does not hide it."""
+        shown = self.options.namespaces
+        return self.caches.namespaces.get(namespace) is not None and (
+            not shown or namespace in shown
         )
 
     def _pod(self, namespace: str, subject: str, name: str) -> list[Found]:
@@ -164,6 +171,10 @@ class Question:
                 raise NoSuchName
             return [Found(spec["externalName"], 0, full, f"service {key}")]
         headless = spec.get("clusterIP") == "None"
+        if self.options.ignore_empty_service and not headless:
+            # Without a ready endpoint a service is as good as none.
+            if not any(map(ready_endpoints, self.caches.slices.indexed("service", key))):
+                raise NoSuchName
         if headless or endpoint:
             found = self._endpoints(key, full, endpoint, port, protocol)
         else:
@@ -184,7 +195,7 @@ class Question:
     ) -> list[Found]:
         """The ready endpoints of a service, once for each port that fits."""
         out: list[Found] = []
-        for slice_ in self.caches.slices.indexed("service", key):
+        for slice_ in self.caches.slices.indexed("service", key) if self.options.endpoints else ():
             ports: Any = slice_.get("ports") or ({"name": "", "port": -1},)
             for entry in ready_endpoints(slice_):
                 label = self._label(entry)

@@ -18,16 +18,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from kubelab.api.objects import Obj, key_of
+from kubelab.api.objects import Obj
 from kubelab.client.client import Client
-from kubelab.client.informer import Informer
 from kubelab.client.sentences import heard
 from kubelab.dns import naming, records, wire
+from kubelab.dns.cache import Cache, Cached
 from kubelab.dns.corefile import DEFAULT, PATH, CorefileError, match
 from kubelab.dns.corefile import parse as read_corefile
 from kubelab.dns.hosts import from_hosts
-from kubelab.dns.naming import Caches, Reply, dotted
+from kubelab.dns.naming import Caches, Reply
 from kubelab.dns.pages import HEALTH_PORT, METRICS_PORT, READY_PORT, page
+from kubelab.dns.slices import Slices
 from kubelab.network.kernel import Kernel
 from kubelab.network.payloads import Answer, HttpRequest, Outcome
 from kubelab.sim.kernel import SECOND, Event
@@ -35,7 +36,6 @@ from kubelab.sim.kernel import SECOND, Event
 DNS_PORT = 53
 FORWARD_SECONDS = 2.0
 RELOAD_SECONDS = 30.0
-CACHED = 10_000
 
 
 class Pending(NamedTuple):
@@ -45,6 +45,8 @@ class Pending(NamedTuple):
     protocol: str
     query: wire.Query
     known: tuple[tuple[tuple[str, str], tuple[Answer, ...]], ...]
+    # The upstream servers that are still to be asked about the present outside name.
+    servers: tuple[str, ...] = ()
 
 
 class Unknown(Exception):
@@ -54,36 +56,6 @@ class Unknown(Exception):
         super().__init__(name, type_)
         self.name = name
         self.type = type_
-
-
-class Slices:
-    """The informer of EndpointSlices, with an index by each endpoint's address besides."""
-
-    def __init__(self, informer: Informer) -> None:
-        self.informer = informer
-        self.addresses: dict[str, dict[str, None]] = {}
-        informer.index("service", naming.by_service)
-
-    def get(self, key: str) -> Obj | None:
-        """The slice of a key."""
-        return self.informer.get(key)
-
-    def indexed(self, name: str, value: str) -> list[Obj]:
-        """The slices of a `service`, or with an `address`."""
-        if name != "address":
-            return self.informer.indexed(name, value)
-        return [self.informer.store[key] for key in self.addresses.get(value, ())]
-
-    def changed(self, old: Obj | None, new: Obj | None) -> None:
-        """Keeps the index by address."""
-        for address in naming.by_endpoint_addresses(old) if old is not None else ():
-            keys = self.addresses.get(address)
-            if keys is not None:
-                keys.pop(key_of(old), None)
-                if not keys:
-                    del self.addresses[address]
-        for address in naming.by_endpoint_addresses(new) if new is not None else ():
-            self.addresses.setdefault(address, {})[key_of(new)] = None
 
 
 class CoreDNS(Client):
@@ -115,7 +87,7 @@ class CoreDNS(Client):
         super().start()
         self.blocks = read_corefile(self.corefile)
         self.pending: dict[int, Pending] = {}
-        self.cache: dict[tuple[str, str], tuple[int, str, tuple[Answer, ...]]] = {}
+        self.cache = Cache()
         self.modified_seconds = self.now // SECOND
         self.ready = False
         services = self.inform("v1/Service").subscribe("on_change")
@@ -162,7 +134,7 @@ class CoreDNS(Client):
             self.note(mistake=str(error))
             return
         self.note(reloaded=PATH)
-        self.cache = {}
+        self.cache = Cache()
         self._look_at_pods()
 
     def informed(self, informer: str) -> None:
@@ -201,6 +173,7 @@ class CoreDNS(Client):
             return
         if query.error or query.class_ != "IN":
             self.note(rcode=query.error or "REFUSED")
+            # CHAOS and other classes too: of those only the plugin `chaos` knows anything.
             error = wire.response(query, query.error or "REFUSED", authoritative=False)
             kernel.reply(flow_id, error)
             return
@@ -259,7 +232,9 @@ class CoreDNS(Client):
         else:
             self._finish(job, reply)
 
-    def _finish(self, job: Pending, reply: Reply, *, authoritative: bool = True) -> None:
+    def _finish(
+        self, job: Pending, reply: Reply, *, authoritative: bool = True, recursive: bool = False
+    ) -> None:
         answers = reply.answers
         block = match(self.blocks, job.query.name.lower())
         if len(answers) > 1 and block is not None and block.balanced:
@@ -274,7 +249,7 @@ class CoreDNS(Client):
             message = wire.response(
                 job.query, reply.rcode, answers, reply.authority, reply.additional,
                 authoritative=authoritative and reply.rcode in ("NOERROR", "NXDOMAIN"),
-                limit=limit,
+                recursive=recursive, limit=limit,
             )  # fmt: skip
             kernel.reply(job.flow_id, message)
 
@@ -287,28 +262,33 @@ class CoreDNS(Client):
     # Outside names.
 
     def _forward(self, job: Pending, name: str, type_: str) -> None:
-        cached = self.cache.get((name.lower(), type_))
-        if cached is not None and cached[0] > self.now:
-            left = -((self.now - cached[0]) // SECOND)
-            self.note(cached=name, seconds_left=left)
-            rows = tuple(row._replace(ttl=left) for row in cached[2])
-            self._known(job, name, type_, cached[1], rows)
+        """From the cache, else from the upstream servers of the name's block."""
+        held = self.cache.get(name, type_, self.now)
+        if held is not None:
+            self.note(cached=name, seconds_left=held.seconds_left(self.now))
+            self._known(job, name, type_, held.aged(self.now), from_cache=True)
             return
-        kernel = self._kernel()
         block = match(self.blocks, name.lower())
-        servers = block.forward if block else ()
-        if "/etc/resolv.conf" in servers:
-            servers = self.resolv_conf
-        if kernel is None or not servers:
-            self._finish(job, Reply("SERVFAIL"))
+        servers: list[str] = []
+        for server in block.forward if block else ():
+            servers += self.resolv_conf if server == "/etc/resolv.conf" else [server]
+        # The policy `random`: each question begins at another server, the others are in reserve.
+        order = tuple(self.chance.shuffled(servers)) if len(servers) > 1 else tuple(servers)
+        self._ask_upstream(job._replace(servers=order), name, type_)
+
+    def _ask_upstream(self, job: Pending, name: str, type_: str) -> None:
+        kernel = self._kernel()
+        if kernel is None or not job.servers:
+            self._finish(job, Reply("SERVFAIL"), authoritative=False)
             return
+        first, *others = job.servers
         self.last_forward += 1
-        self.pending[self.last_forward] = job
-        host = servers[0].removeprefix("dns://").removesuffix(":53")
+        self.pending[self.last_forward] = job._replace(servers=tuple(others))
+        host, port = server_address(first)
         self.note(forwarded=name, upstream=host)
         question = wire.query(name, type_, self.chance.below(65536))
         kernel.open(
-            self.address, host, DNS_PORT, "UDP", question, self.name,
+            self.address, host, port, "UDP", question, self.name,
             (self.last_forward, name, type_), FORWARD_SECONDS,
         )  # fmt: skip
 
@@ -319,42 +299,38 @@ class CoreDNS(Client):
         if job is None:
             return
         message = wire.read_response(outcome.payload) if outcome.ok else None
-        if message is None or message.rcode not in ("NOERROR", "NXDOMAIN"):
+        if message is None:
             self.note(upstream=outcome.error or "bad answer")
-            self._finish(job, Reply("SERVFAIL"))
+            self._ask_upstream(job, name, type_)
             return
-        rows = self._remember(name, type_, message)
-        self._known(job, name, type_, message.rcode, rows)
-
-    def _remember(self, name: str, type_: str, message: wire.Message) -> tuple[Answer, ...]:
-        """Puts an answer into the cache; its rows live no longer than there."""
         block = match(self.blocks, name.lower())
-        if block is None or not block.cache_seconds:
-            return message.answers
-        if any(dotted(name.lower()).endswith(zone) for zone in block.uncached):
-            return message.answers
-        ttl = min([block.cache_seconds, *(row.ttl for row in message.answers)])
-        if len(self.cache) >= CACHED:
-            del self.cache[next(iter(self.cache))]
-        rows = tuple(row._replace(ttl=ttl) for row in message.answers)
-        self.cache[name.lower(), type_] = (self.now + ttl * SECOND, message.rcode, rows)
-        return rows
+        held = Cached(
+            self.now, 0, message.rcode, message.answers, message.authority,
+            message.recursion_available, message.authoritative,
+        )  # fmt: skip
+        if block is not None and block.cache_seconds:
+            held = self.cache.put(name, type_, held, block)
+        self._known(job, name, type_, held)
 
     def _known(
-        self, job: Pending, name: str, type_: str, rcode: str, rows: tuple[Answer, ...]
+        self, job: Pending, name: str, type_: str, held: Cached, *, from_cache: bool = False
     ) -> None:
         """Goes on with a question now that an outside name is known."""
         block = match(self.blocks, job.query.name.lower())
         asked = block.rewritten(job.query.name) if block else job.query.name
-        if name == asked and type_ == job.query.type:
-            owner = job.query.name
-            rows = tuple(
-                row._replace(name=owner) if row.name.lower() == name.lower() else row
-                for row in rows
-            )
-            self._finish(job, Reply(rcode, rows, origin="upstream"), authoritative=False)
+        if name != asked or type_ != job.query.type:
+            self._work(job._replace(known=(*job.known, ((name, type_), held.answers))))
             return
-        self._work(job._replace(known=(*job.known, ((name, type_), rows))))
+        owner = job.query.name
+        rows = tuple(
+            row._replace(name=owner) if row.name.lower() == name.lower() else row
+            for row in held.answers
+        )
+        reply = Reply(held.rcode, rows, held.authority, origin="upstream")
+        # What comes out of the cache calls itself authoritative, since some clients insist.
+        self._finish(
+            job, reply, authoritative=held.authoritative or from_cache, recursive=held.recursive
+        )
 
     @staticmethod
     def tell(event: Event) -> str:
@@ -389,6 +365,15 @@ def _tell_answer(who: str, detail: Obj) -> str:
     more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
     origin = f" from {detail['origin']}" if detail.get("origin") else ""
     return f"{who} answers {question} with {rows[0].partition(' ')[2]}{more}{origin}."
+
+
+def server_address(text: str) -> tuple[str, int]:
+    """Address and port of an upstream server (`192.0.2.53`, `dns://1.1.1.1:5353`)."""
+    text = text.partition("://")[2] or text
+    host, colon, port = text.rpartition(":")
+    if colon and port.isdigit() and (host.count(":") == 0 or host.endswith("]")):
+        return host.strip("[]"), int(port)
+    return text.strip("[]"), DNS_PORT
 
 
 def by_pod_address(pod: Obj) -> str:

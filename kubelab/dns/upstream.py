@@ -22,6 +22,8 @@ SERVER = "192.0.2.53"
 WEB = "192.0.2.80"
 WEB_IPV6 = "2001:db8::80"
 TTL = 300
+# What the root zone says beside a denial.
+ROOT = "a.root-servers.net. nstld.verisign-grs.com. 2026010100 1800 900 604800 86400"
 
 # The outside names that exist, and their records.
 RECORDS = {
@@ -74,7 +76,9 @@ class Internet(Component):
             return
         rcode, answers = (asked.error, ()) if asked.error else look_up(asked.name, asked.type)
         self.note(name=asked.name, type=asked.type, rcode=rcode)
-        kernel.reply(flow_id, wire.response(asked, rcode, answers, authoritative=False))
+        denial = () if answers or asked.error else (Answer(".", 86400, "SOA", ROOT),)
+        message = wire.response(asked, rcode, answers, denial, authoritative=False, recursive=True)
+        kernel.reply(flow_id, message)
 
     @staticmethod
     def tell(event: Event) -> str:

@@ -15,13 +15,19 @@ from kubelab.network.payloads import Answer
 
 # What fits into an answer over UDP when the client has not said that it takes more.
 UDP_BYTES = 512
+QUERY, NOTIFY = 0, 4
+# The EDNS flag DO, and the options that an answer hands back as they came: NSID, EXPIRE, COOKIE,
+# TCP-KEEPALIVE and PADDING.
+DNSSEC_OK = 0x8000
+ECHOED = (3, 9, 10, 11, 12)
 
 
 class Query(NamedTuple):
     """A question as read from the wire.
 
     `error` is the rcode with which a server refuses it (`FORMERR`, `NOTIMP`, …), else empty;
-    `size` is how large an answer over UDP may be; `edns` whether the client speaks EDNS.
+    `size` is how large an answer over UDP may be; `edns` whether the client speaks EDNS, `payload`
+    the size that it names there and `options` what else, as (code, bytes).
     """
 
     id: int
@@ -32,6 +38,11 @@ class Query(NamedTuple):
     recursion: bool = True
     edns: bool = False
     size: int = UDP_BYTES
+    opcode: int = 0
+    checking_disabled: bool = False
+    dnssec: bool = False
+    payload: int = 0
+    options: tuple[tuple[int, bytes], ...] = ()
 
 
 class Message(NamedTuple):
@@ -46,10 +57,18 @@ class Message(NamedTuple):
     additional: tuple[Answer, ...] = ()
     authoritative: bool = False
     truncated: bool = False
+    recursion_available: bool = False
+    recursion_desired: bool = True
+    authentic: bool = False
+    # The size that the server names in its EDNS record; 0 without one.
+    payload: int = 0
+    bytes: int = 0
+    class_: str = "IN"
 
 
 def _library() -> Any:
     """dnspython's modules that are used here."""
+    import dns.edns
     import dns.exception
     import dns.flags
     import dns.message
@@ -63,13 +82,29 @@ def _library() -> Any:
     return dns
 
 
-def query(name: str, type_: str, id_: int) -> bytes:
-    """A query that asks for recursion, as a resolver sends it. Raises ValueError for no name."""
+def query(
+    name: str,
+    type_: str,
+    id_: int,
+    *,
+    class_: str = "IN",
+    recursion: bool = True,
+    payload: int = 0,
+    authentic: bool = False,
+    dnssec: bool = False,
+) -> bytes:
+    """A query, as a resolver sends it; with a `payload` it speaks EDNS. Raises ValueError."""
     dns = _library()
     try:
-        message = dns.message.make_query(name, type_, id=id_)
+        message = dns.message.make_query(name, type_, class_, id=id_)
     except (dns.exception.DNSException, ValueError) as error:
         raise ValueError(str(error)) from None
+    if not recursion:
+        message.flags &= ~dns.flags.RD
+    if authentic:
+        message.flags |= dns.flags.AD
+    if payload:
+        message.use_edns(0, DNSSEC_OK if dnssec else 0, payload=payload)
     return bytes(message.to_wire())
 
 
@@ -96,32 +131,46 @@ def read_query(wire: bytes) -> Query | None:
         return None
     id_ = int.from_bytes(wire[:2], "big")
     flags = int.from_bytes(wire[2:4], "big")
-    if flags & 0x8000:
+    if flags & dns.flags.QR:
         # An answer is no question; answering it could go on for ever.
         return None
-    if (flags >> 11) & 0xF not in (0, 4):
-        return Query(id_, "", "", error="NOTIMP")
-    if int.from_bytes(wire[4:6], "big") != 1:
-        return Query(id_, "", "", error="FORMERR")
+    opcode, desired = (flags >> 11) & 0xF, bool(flags & dns.flags.RD)
+    refused = Query(id_, "", "", "IN", "FORMERR", desired)
+    if opcode not in (QUERY, NOTIFY):
+        return refused._replace(error="NOTIMP", opcode=opcode)
+    counts = [int.from_bytes(wire[at : at + 2], "big") for at in (4, 6, 8, 10)]
+    if counts[0] != 1 or any(
+        count > most for count, most in zip(counts[1:], (1, 1, 2), strict=True)
+    ):
+        return refused
     try:
         message = dns.message.from_wire(wire, ignore_trailing=True, question_only=False)
     except (dns.exception.DNSException, ValueError):
-        return Query(id_, "", "", error="FORMERR")
+        return refused
     if not message.question:
-        return Query(id_, "", "", error="FORMERR")
+        return refused
     rrset = message.question[0]
     edns = message.edns >= 0
-    size = max(UDP_BYTES, message.payload) if edns else UDP_BYTES
     return Query(
         id_,
         rrset.name.to_text(),
         dns.rdatatype.to_text(rrset.rdtype),
         dns.rdataclass.to_text(rrset.rdclass),
-        "",
-        bool(message.flags & dns.flags.RD),
+        # An answer to a later version than ours says which one we speak.
+        "BADVERS" if message.edns > 0 else "",
+        desired,
         edns,
-        min(size, 4096),
-    )
+        max(UDP_BYTES, message.payload) if edns else UDP_BYTES,
+        opcode,
+        bool(flags & dns.flags.CD),
+        edns and bool(message.ednsflags & DNSSEC_OK),
+        message.payload if edns else 0,
+        tuple(
+            (int(option.otype), bytes(option.to_wire()))
+            for option in message.options
+            if option.otype in ECHOED
+        ) if edns else (),
+    )  # fmt: skip
 
 
 def response(
@@ -132,20 +181,28 @@ def response(
     additional: tuple[Answer, ...] = (),
     *,
     authoritative: bool = True,
+    recursive: bool = False,
     limit: int = 65535,
 ) -> bytes:
-    """The answer to a question; what exceeds `limit` bytes is cut off and marked as truncated."""
+    """The answer to a question; what exceeds `limit` bytes is cut off and marked as truncated.
+
+    `recursive` says that the server follows names outside its zones (RA).
+    """
     dns = _library()
-    if asked.name:
+    if asked.name and rcode != "BADVERS":
         message = dns.message.make_query(asked.name, asked.type, asked.class_, id=asked.id)
     else:
         message = dns.message.Message(id=asked.id)
-    message.flags = dns.flags.QR | (dns.flags.RD if asked.recursion else 0) | dns.flags.RA
-    if authoritative:
-        message.flags |= dns.flags.AA
-    message.set_rcode(dns.rcode.from_text(rcode))
+    flags = dns.flags.QR | (asked.opcode << 11)
+    flags |= dns.flags.RD if asked.recursion else 0
+    flags |= dns.flags.RA if recursive else 0
+    flags |= dns.flags.AA if authoritative else 0
+    message.flags = flags | (dns.flags.CD if asked.checking_disabled else 0)
     if asked.edns:
-        message.use_edns(0, payload=4096)
+        options = [dns.edns.GenericOption(code, data) for code, data in asked.options]
+        flags = DNSSEC_OK if asked.dnssec else 0
+        message.use_edns(0, flags, payload=asked.payload, options=options)
+    message.set_rcode(dns.rcode.from_text(rcode))
     sections = (
         (message.answer, answers), (message.authority, authority), (message.additional, additional)
     )  # fmt: skip
@@ -189,6 +246,12 @@ def read_response(wire: bytes) -> Message | None:
         _rows(dns, message.additional),
         bool(message.flags & dns.flags.AA),
         bool(message.flags & dns.flags.TC),
+        bool(message.flags & dns.flags.RA),
+        bool(message.flags & dns.flags.RD),
+        bool(message.flags & dns.flags.AD),
+        message.payload if message.edns >= 0 else 0,
+        len(wire),
+        dns.rdataclass.to_text(question.rdclass) if question is not None else "IN",
     )
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +15,7 @@ from hypothesis import strategies as st
 from kubelab.dns import wire
 from kubelab.dns.server import CoreDNS
 from kubelab.network.payloads import HttpRequest
+from kubelab.sim.kernel import SECOND
 from tests.network.lab import DNS_PORTS, Lab, endpoint, namespace, service, slices
 
 HTTP = {"name": "http", "port": 80, "protocol": "TCP"}
@@ -119,8 +124,8 @@ def test_answers(lab: Lab, name: str, type_: str, expected: set[str]) -> None:
     assert message.rcode == "NOERROR"
     assert rows(message.answers) == expected
     assert message.authority == ()
-    inside = name.lower().endswith(("cluster.local.", "arpa."))
-    assert message.authoritative is inside
+    if name.lower().endswith(("cluster.local.", "arpa.")):
+        assert (message.authoritative, message.recursion_available) == (True, False)
     assert (message.name, message.type) == (name, type_)
     assert message.answers[0].name == name, "the owner has the letters of the question"
 
@@ -232,6 +237,93 @@ def test_no_bytes_break_the_reader(data: bytes) -> None:
     if query is not None:
         assert wire.response(query, query.error or "NOERROR")[:2] == data[:2]
     wire.read_response(data)
+
+
+def raw(lab: Lab, question: bytes, protocol: str = "UDP") -> Any:
+    """What CoreDNS sends back to these bytes, read by the library."""
+    server = lab.world.components["coredns/coredns-a"]
+    assert isinstance(server, CoreDNS)
+    outcome = lab.open("192.168.0.2", server.address, 53, question, protocol=protocol)
+    return dns.message.from_wire(outcome.payload) if outcome.ok else None
+
+
+def test_outside_answers_are_the_upstream_servers(lab: Lab) -> None:
+    """Fresh they are not authoritative, from the cache they are; recursion is available."""
+    server = lab.world.components["coredns/coredns-a"]
+    assert isinstance(server, CoreDNS)
+    server.cache.entries.clear()
+    fresh, cached = ask(lab, "example.com."), ask(lab, "example.com.")
+    assert (fresh.authoritative, fresh.recursion_available) == (False, True)
+    assert (cached.authoritative, cached.recursion_available) == (True, True)
+
+
+def test_denials_are_kept_too(lab: Lab) -> None:
+    """An outside NXDOMAIN comes with the SOA of its zone and is remembered for 30 seconds."""
+    first = ask(lab, "nosuch.example.org.")
+    assert (first.rcode, first.authority[0].type, first.authority[0].ttl) == ("NXDOMAIN", "SOA", 30)
+    lab.world.now += 7 * SECOND
+    before = len(lab.world.trace)
+    again = ask(lab, "nosuch.example.org.")
+    assert (again.rcode, again.authority[0].ttl) == ("NXDOMAIN", 23)
+    assert all(event.target != "internet" for event in list(lab.world.trace)[before:])
+
+
+def test_flags_and_edns_come_back(lab: Lab) -> None:
+    """RD and CD are handed back, the size of EDNS and a cookie too; no EDNS, no OPT record."""
+    name = "web.ns.svc.cluster.local."
+    plain = raw(lab, wire.query(name, "A", 1, recursion=False))
+    assert (dns.flags.to_text(plain.flags), plain.edns) == ("QR AA", -1)
+    asked = dns.message.make_query(name, "A", payload=1232, want_dnssec=True)
+    asked.flags |= dns.flags.CD
+    cookie = dns.edns.GenericOption(10, b"12345678")
+    asked.use_edns(0, dns.flags.DO, 1232, options=[cookie, dns.edns.GenericOption(65001, b"x")])
+    answer = raw(lab, asked.to_wire())
+    assert dns.flags.to_text(answer.flags) == "QR AA RD CD"
+    assert (answer.payload, answer.ednsflags & dns.flags.DO) == (1232, dns.flags.DO)
+    assert [option.otype for option in answer.options] == [10]
+
+
+def test_later_versions_of_edns_are_refused(lab: Lab) -> None:
+    """EDNS version 1 gets BADVERS, which says that version 0 is spoken."""
+    asked = dns.message.make_query("web.ns.svc.cluster.local.", "A")
+    asked.use_edns(1)
+    answer = raw(lab, asked.to_wire())
+    assert (answer.rcode(), answer.edns) == (dns.rcode.BADVERS, 0)
+
+
+@pytest.mark.parametrize("class_", ["CH", "HS", "CLASS77"])
+def test_other_classes_are_refused(lab: Lab, class_: str) -> None:
+    """`version.bind` in CHAOS and all other classes: REFUSED, without recursion."""
+    answer = raw(lab, wire.query("version.bind.", "TXT", 9, class_=class_))
+    assert (answer.rcode(), answer.flags & dns.flags.RA) == (dns.rcode.REFUSED, 0)
+
+
+@pytest.mark.parametrize("type_", ["ANY", "TYPE65280", "MX", "DS", "HTTPS", "NAPTR"])
+def test_unknown_types_find_no_data(lab: Lab, type_: str) -> None:
+    """Whatever type is asked of a name that exists, the answer is NODATA; of none, NXDOMAIN."""
+    assert ask(lab, "web.ns" + S, type_).rcode == "NOERROR"
+    assert ask(lab, "web.ns" + S, type_).answers == ()
+    assert ask(lab, "nosuch.ns" + S, type_).rcode == "NXDOMAIN"
+
+
+@pytest.mark.parametrize(
+    ("change", "rcode"),
+    [((2, 0x29), "NOTIMP"), ((5, 0), "FORMERR"), ((5, 2), "FORMERR"), ((7, 2), "FORMERR"),
+     ((9, 2), "FORMERR"), ((11, 3), "FORMERR"), ((12, 64), "FORMERR"), ((12, 0xC0), "FORMERR")],
+)  # fmt: skip
+def test_malformed_questions(lab: Lab, change: tuple[int, int], rcode: str) -> None:
+    """Odd counts, a label too long, a pointer to itself: FORMERR; another operation: NOTIMP."""
+    question = bytearray(wire.query("web.ns.svc.cluster.local.", "A", 77))
+    question[change[0]] = change[1]
+    answer = raw(lab, bytes(question))
+    assert (dns.rcode.to_text(answer.rcode()), answer.id, answer.question) == (rcode, 77, [])
+
+
+def test_names_over_255_bytes_are_malformed(lab: Lab) -> None:
+    """A name of five labels of 63 bytes cannot be: FORMERR."""
+    label = b"\x3f" + b"a" * 63
+    head = wire.query("a.", "A", 5)[:12]
+    assert raw(lab, head + label * 5 + b"\0\0\1\0\1").rcode() == dns.rcode.FORMERR
 
 
 def test_what_is_no_query_is_refused_in_the_right_words() -> None:

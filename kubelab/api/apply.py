@@ -223,20 +223,28 @@ def _merge(type_: Type, live: Any, wish: Any) -> Any:
 
 
 def _merge_list(type_: Type, live: Any, wish: Any) -> Arr:
-    """Both lists in one: what only one of them has keeps its place beside what both have."""
+    """Both lists in one: what both have is in the order of the wish; before what only it has
+    comes what only the live list has there."""
     held, wanted = fieldsets.parts(type_, live), fieldsets.parts(type_, wish)
-    out: list[Any] = []
-    left = list(held)
-    for key, item in wanted.items():
-        if key not in held:
-            out.append(item)
-            continue
-        while left and left[0] not in wanted:
-            out.append(held[left.pop(0)])
-        if key in left:
-            left.remove(key)
-        out.append(_merge(fieldsets.part_type(type_, key), held[key], item))
-    return Arr([*out, *(held[key] for key in left if key not in wanted)])
+    mine, theirs = list(held), list(wanted)
+    out: dict[str, Any] = {}
+    left = right = 0
+    while left < len(mine) or right < len(theirs):
+        if left < len(mine) and mine[left] not in wanted:
+            out[mine[left]] = held[mine[left]]
+            left += 1
+        elif right < len(theirs):
+            key = theirs[right]
+            if key not in held:
+                out[key] = wanted[key]
+            else:
+                out[key] = _merge(fieldsets.part_type(type_, key), held[key], wanted[key])
+                if left < len(mine) and mine[left] == key:
+                    left += 1
+            right += 1
+        else:
+            left += 1
+    return Arr(out.values())
 
 
 def _removed(type_: Type, value: Any, fields: Tree) -> Any:

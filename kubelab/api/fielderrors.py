@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 from kubelab.sim.tree import Obj
 
+# The value of a complaint that does not show it.
+OMITTED = Obj()
 # The words of a cause by its reason.
 _WORDS = {
     "FieldValueRequired": "Required value",
@@ -48,7 +50,7 @@ class FieldError(NamedTuple):
     def message(self) -> str:
         """`Invalid value: "x": must be …`."""
         text = _WORDS[self.reason]
-        if self.reason not in _WITHOUT_VALUE:
+        if self.reason not in _WITHOUT_VALUE and self.value is not OMITTED:
             text += f": {shown(self.value)}"
         return f"{text}: {self.detail}" if self.detail else text
 

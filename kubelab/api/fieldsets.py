@@ -11,16 +11,17 @@ In Kubernetes: sigs.k8s.io/structured-merge-diff/fieldpath and typed.
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from kubelab.api.kinds import Kind
+from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.schema import openapi
 from kubelab.sim.tree import EMPTY, Obj
 
 Tree = Any
 MISSING: Any = None
+METADATA = {"$ref": "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
 # Structures that Go writes even where they are empty, so that nobody owns them as such.
 PRESENT = frozenset((
     "metadata", "spec", "status", "strategy", "updateStrategy", "template", "jobTemplate",
@@ -32,10 +33,14 @@ PRESENT = frozenset((
 class Type:
     """How a value is taken apart: `form` is leaf, struct, map, list or set."""
 
-    __slots__ = ("_children", "_schema", "form", "keys")
+    __slots__ = ("_children", "_schema", "form", "keys", "typed")
 
-    def __init__(self, schema: openapi.Schema, above: openapi.Schema | None = None) -> None:
+    def __init__(
+        self, schema: openapi.Schema, above: openapi.Schema | None = None, *, typed: bool = True
+    ) -> None:
         self._schema = schema
+        # Whether Go has a structure for it, which is written though it be empty.
+        self.typed = typed
         self._children: dict[str, Type] = {}
         self.keys: tuple[str, ...] = ()
         outer = above or schema
@@ -71,16 +76,29 @@ class Type:
                 if schema is None:
                     extra = self._schema.get("additionalProperties")
                     schema = extra if isinstance(extra, dict) else EMPTY
-            known = self._children[name] = Type(openapi.resolve(schema), schema)
+            known = self._children[name] = Type(openapi.resolve(schema), schema, typed=self.typed)
         return known
 
 
 ANY = Type({"type": "object"})
 
 
-@cache
 def type_of(kind: Kind) -> Type:
     """The type of a kind's objects."""
+    return _custom_type(kind) if isinstance(kind, CustomKind) else _built_in_type(kind)
+
+
+@lru_cache(maxsize=256)
+def _custom_type(kind: CustomKind) -> Type:
+    properties = {
+        "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": METADATA,
+    }  # fmt: skip
+    known = {**(kind.schema.get("properties") or EMPTY), **properties}
+    return Type({**kind.schema, "type": "object", "properties": known}, typed=False)
+
+
+@cache
+def _built_in_type(kind: Kind) -> Type:
     schema = openapi.definition(kind.api_version, kind.kind)
     return Type(schema) if schema else ANY
 
@@ -298,7 +316,7 @@ def _compare_fields(
                 continue
             if held == item:
                 continue
-        if held is None and present and name in PRESENT:
+        if held is None and present and type_.typed and name in PRESENT:
             held = EMPTY if isinstance(item, dict) else ()
         one, two = compare(type_.child(name), held, item)
         if one is not None:

@@ -16,6 +16,8 @@ import difflib
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from kubelab.sim.tree import Arr, Obj
+
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 READ_WRITE = ("get", "patch", "update")
 
@@ -79,6 +81,31 @@ class Kind:
     def stored(self) -> bool:
         """Whether objects of the kind are kept; reviews and bindings are only answered."""
         return bool(self.prefix)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CustomKind(Kind):
+    """A custom resource in one version, as its CustomResourceDefinition says.
+
+    `schema` is its structural schema, `columns` its printer columns, `scale` the paths of its scale
+    subresource (or nothing), `storage` the version in which its objects are stored. Two rows are
+    equal only if they are the same: a definition that changes makes new ones.
+    """
+
+    schema: Obj
+    columns: Arr
+    scale: Obj
+    storage: str
+    listed: str
+    terminating: bool
+    deprecation: str
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    @property
+    def list_kind(self) -> str:
+        return self.listed
 
 
 class Subresource(NamedTuple):

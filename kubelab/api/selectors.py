@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from kubelab.api.kinds import Kind
+from kubelab.api.kinds import CustomKind, Kind
 from kubelab.sim.tree import EMPTY
 
 IN, NOT_IN, EXISTS, ABSENT, GREATER, LESS = "In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"
@@ -285,7 +285,7 @@ def check_fields(kind: Kind, selector: FieldSelector, extra: Iterable[str] = ())
     for item in selector.requirements:
         if item.field in supported:
             continue
-        if kind.field_labels:
+        if kind.field_labels or isinstance(kind, CustomKind):
             raise SelectorError(f"field label not supported: {item.field}")
         raise SelectorError(
             f'"{item.field}" is not a known field selector: '

@@ -13,8 +13,9 @@ from functools import cache
 from typing import Any
 
 from kubelab.api import kinds
-from kubelab.api.kinds import Kind
+from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import Obj, get, merged
+from kubelab.apiserver import customresources
 
 # Fields of an Event: in v1, and in events.k8s.io/v1.
 EVENT_FIELDS = (
@@ -28,10 +29,22 @@ EVENT_FIELDS = (
 )
 
 
-@cache
 def stored_kind(kind: Kind) -> Kind:
-    """The row of the version in which a kind is stored: the first of its directory."""
+    """The row of the version in which a kind is judged: the first of its directory.
+
+    A custom resource is judged in the version that the client uses, and stored by `at_rest`.
+    """
+    return kind if type(kind) is CustomKind else _stored_kind(kind)
+
+
+@cache
+def _stored_kind(kind: Kind) -> Kind:
     return kinds.versions(kind)[0]
+
+
+def at_rest(kind: Kind, obj: Obj) -> Obj:
+    """An object that is judged in its version, as it is put into the store."""
+    return customresources.stored(kind, obj) if type(kind) is CustomKind else obj
 
 
 def to_stored(kind: Kind, obj: Obj) -> Obj:
@@ -44,8 +57,12 @@ def to_stored(kind: Kind, obj: Obj) -> Obj:
 
 def from_stored(kind: Kind, obj: Obj) -> Obj:
     """A stored object in the version that the client asked for."""
+    if obj.get("kind") != kind.kind:
+        return obj
+    if type(kind) is CustomKind:
+        return customresources.shown(kind, obj)
     source = stored_kind(kind)
-    if source is kind or obj.get("kind") != kind.kind:
+    if source is kind:
         return obj
     return _convert(obj, source, kind)
 

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kubelab.api.kinds import Kind
-from kubelab.apiserver import defaults_core, defaults_policies, defaults_workloads
+from kubelab.api.kinds import CustomKind, Kind
+from kubelab.apiserver import customresources, defaults_core, defaults_policies, defaults_workloads
 from kubelab.apiserver.filling import filled
 from kubelab.sim.tree import Obj, freeze
 
@@ -90,6 +90,8 @@ EMPTY_STATUS: dict[tuple[str, str], Obj] = {key: freeze(value) for key, value in
 
 def apply_defaults(kind: Kind, obj: Obj) -> Obj:
     """The object with all defaults of its kind; itself where nothing is missing."""
+    if isinstance(kind, CustomKind):
+        return customresources.filled(kind, obj)
     key = (kind.group, kind.kind)
     fill = DEFAULTS.get(key)
     if fill is not None:

@@ -25,7 +25,16 @@ from kubelab.api.objects import (
     with_,
 )
 from kubelab.api.rest import Request, Response, url
-from kubelab.apiserver import admission, convert, decoding, reading, registry, stored, strategy
+from kubelab.apiserver import (
+    admission,
+    convert,
+    decoding,
+    defining,
+    reading,
+    registry,
+    stored,
+    strategy,
+)
 from kubelab.apiserver.pending import Pending, Write
 from kubelab.sim.kernel import timestamp
 
@@ -55,6 +64,8 @@ def deleted(
     server: APIServer, pending: Pending, kind: Kind, old: Obj, revision: int, options: Obj
 ) -> Write | Response:
     """What deleting means for an object as it is now."""
+    if kind is defining.DEFINITION and not get(old, "metadata", "deletionTimestamp"):
+        old = _definition_marked(server, old)
     metadata = old["metadata"]
     finalizers = _finalizers(kind, old, options)
     grace = strategy.grace_seconds(kind, old, options.get("gracePeriodSeconds"))
@@ -79,6 +90,18 @@ def deleted(
     if kind.kind == "Namespace":
         new = with_(new, ("status", "phase"), "Terminating")
     return Write(name_of(old), key, new, revision, new, 200)
+
+
+def _definition_marked(server: APIServer, old: Obj) -> Obj:
+    """A CustomResourceDefinition waits for its objects to go."""
+    held = _list(old["metadata"])
+    if defining.FINALIZER not in held:
+        old = with_(old, ("metadata", "finalizers"), [*held, defining.FINALIZER])
+    return defining.with_condition(old, {
+        "type": "Terminating", "status": "True", "reason": "InstanceDeletionPending",
+        "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will "
+        "begin soon",
+    }, timestamp(server.now))  # fmt: skip
 
 
 def _list(metadata: Obj) -> list[str]:

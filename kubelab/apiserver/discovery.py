@@ -9,11 +9,11 @@ In Kubernetes: k8s.io/apiserver/pkg/endpoints/discovery and pkg/endpoints/discov
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from kubelab.api import kinds
-from kubelab.api.kinds import Kind
+from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import Obj, freeze
 from kubelab.api.rest import Request, Response
 from kubelab.apiserver import openapi
@@ -30,43 +30,49 @@ VERSION = freeze({
 HEALTH = ("/healthz", "/livez", "/readyz")
 
 
-def answer(request: Request, address: str) -> Response | None:
-    """The answer to a path of discovery, version or health; None for any other path."""
+Rows = tuple[Kind, ...]
+
+
+def answer(request: Request, address: str, rows: Rows = kinds.ALL) -> Response | None:
+    """The answer to a path of discovery, version or health; None for any other path.
+
+    `rows` are all kinds that are served.
+    """
     path = request.path.rstrip("/") or "/"
     if path.startswith("/openapi/"):
-        return openapi.answer(path) or Response(404, TEXT, "404 page not found\n")
+        return openapi.answer(path, rows) or Response(404, TEXT, "404 page not found\n")
     if path == "/version":
         return Response(200, JSON, VERSION)
     if path in HEALTH or path.rpartition("/")[0] in HEALTH:
         return _health(path, request)
     if path in ("/api", "/apis") and _wants_aggregated(request):
         headers = Obj({"Content-Type": AGGREGATED, "Vary": "Accept"})
-        return Response(200, headers, _aggregated(path == "/api"))
+        return Response(200, headers, _aggregated(rows, path == "/api"))
     if path == "/api":
         body = {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [
             {"clientCIDR": "0.0.0.0/0", "serverAddress": f"{address}:6443"}]}  # fmt: skip
         return Response(200, JSON, freeze(body))
     if path == "/apis":
-        groups = [_group(name) for name in kinds.groups()]
+        groups = [_group(rows, name) for name in _groups(rows)]
         return Response(200, JSON, freeze({"kind": "APIGroupList", "apiVersion": "v1",
                                            "groups": groups}))  # fmt: skip
     if path == "/":
-        return Response(200, JSON, freeze({"paths": _paths()}))
+        return Response(200, JSON, freeze({"paths": _paths(rows)}))
     parts = path.strip("/").split("/")
-    if parts[0] == "apis" and len(parts) == 2 and parts[1] in kinds.groups():
-        group = {"kind": "APIGroup", "apiVersion": "v1", **_group(parts[1])}
+    if parts[0] == "apis" and len(parts) == 2 and parts[1] in _groups(rows):
+        group = {"kind": "APIGroup", "apiVersion": "v1", **_group(rows, parts[1])}
         return Response(200, JSON, freeze(group))
     version = "/".join(parts[1:])
-    if (parts[0], len(parts)) in (("api", 2), ("apis", 3)) and version in _by_version():
-        return Response(200, JSON, _resources(version))
-    return None if _is_served(parts) else Response(404, TEXT, "404 page not found\n")
+    if (parts[0], len(parts)) in (("api", 2), ("apis", 3)) and version in _by_version(rows):
+        return Response(200, JSON, _resources(rows, version))
+    return None if _is_served(rows, parts) else Response(404, TEXT, "404 page not found\n")
 
 
-def _is_served(parts: list[str]) -> bool:
+def _is_served(rows: Rows, parts: list[str]) -> bool:
     """Whether a path lies under a group that is served."""
     if parts[0] == "api":
         return len(parts) > 1 and parts[1] == "v1"
-    return parts[0] == "apis" and "/".join(parts[1:3]) in _by_version()
+    return parts[0] == "apis" and "/".join(parts[1:3]) in _by_version(rows)
 
 
 def _health(path: str, request: Request) -> Response:
@@ -82,36 +88,40 @@ def _wants_aggregated(request: Request) -> bool:
     return first == AGGREGATED
 
 
-@cache
-def _by_version() -> dict[str, tuple[Kind, ...]]:
+@lru_cache(maxsize=8)
+def _by_version(rows: Rows) -> dict[str, tuple[Kind, ...]]:
     found: dict[str, list[Kind]] = {}
-    for kind in kinds.ALL:
+    for kind in rows:
         found.setdefault(kind.api_version, []).append(kind)
-    return {version: tuple(rows) for version, rows in found.items()}
+    return {version: tuple(members) for version, members in found.items()}
 
 
-def _group(name: str) -> dict[str, Any]:
-    versions = list(dict.fromkeys(k.version for k in kinds.ALL if k.group == name))
-    rows = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
-    return {"name": name, "versions": rows, "preferredVersion": rows[0]}
+def _groups(rows: Rows) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.group for row in rows if row.group))
 
 
-def _paths() -> list[str]:
+def _group(rows: Rows, name: str) -> dict[str, Any]:
+    versions = list(dict.fromkeys(kind.version for kind in rows if kind.group == name))
+    said = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"name": name, "versions": said, "preferredVersion": said[0]}
+
+
+def _paths(rows: Rows) -> list[str]:
     paths = {"/api", "/api/v1", "/apis", "/apis/", *HEALTH, "/version"}
-    for kind in kinds.ALL:
+    for kind in rows:
         if kind.group:
             paths |= {f"/apis/{kind.group}", kind.path}
     return sorted(paths)
 
 
-@cache
-def _resources(version: str) -> Obj:
+@lru_cache(maxsize=256)
+def _resources(served: Rows, version: str) -> Obj:
     """The old form of one group and version."""
     rows: list[dict[str, Any]] = []
-    for kind in _by_version()[version]:
+    for kind in _by_version(served)[version]:
         row: dict[str, Any] = {
             "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced,
-            "kind": kind.kind, "verbs": list(kind.verbs),
+            "kind": kind.kind, "verbs": verbs(kind),
         }  # fmt: skip
         if kind.short_names:
             row["shortNames"] = list(kind.short_names)
@@ -134,13 +144,20 @@ def _resources(version: str) -> Obj:
     return made
 
 
-@cache
-def _aggregated(core: bool) -> Obj:
+def verbs(kind: Kind) -> list[str]:
+    """The verbs of a kind; while its definition goes, nothing of it is made or changed."""
+    if isinstance(kind, CustomKind) and kind.terminating:
+        return ["delete", "deletecollection", "get", "list", "watch"]
+    return list(kind.verbs)
+
+
+@lru_cache(maxsize=16)
+def _aggregated(served: Rows, core: bool) -> Obj:
     """The aggregated form: of the core group, or of all named ones."""
     items: list[dict[str, Any]] = []
-    for group in ("",) if core else kinds.groups():
+    for group in ("",) if core else _groups(served):
         versions: list[dict[str, Any]] = []
-        for rows in _by_version().values():
+        for rows in _by_version(served).values():
             if rows[0].group == group:
                 resources = [_discovered(kind) for kind in rows]
                 entry = {"version": rows[0].version, "resources": resources}
@@ -152,12 +169,19 @@ def _aggregated(core: bool) -> Obj:
     })  # fmt: skip
 
 
+def _response_kind(kind: Kind) -> dict[str, str]:
+    """The kind of an answer; group and version are said of custom resources only."""
+    if isinstance(kind, CustomKind):
+        return {"group": kind.group, "version": kind.version, "kind": kind.kind}
+    return {"group": "", "version": "", "kind": kind.kind}
+
+
 def _discovered(kind: Kind) -> dict[str, Any]:
     row: dict[str, Any] = {
         "resource": kind.plural,
-        "responseKind": {"group": "", "version": "", "kind": kind.kind},
+        "responseKind": _response_kind(kind),
         "scope": "Namespaced" if kind.namespaced else "Cluster",
-        "singularResource": kind.singular, "verbs": list(kind.verbs),
+        "singularResource": kind.singular, "verbs": verbs(kind),
     }  # fmt: skip
     if kind.short_names:
         row["shortNames"] = list(kind.short_names)
@@ -167,6 +191,8 @@ def _discovered(kind: Kind) -> dict[str, Any]:
     for name in kind.subresources:
         sub = kinds.subresource(kind, name)
         body = {"group": sub.group, "version": sub.version, "kind": sub.kind}
+        if not sub.version:
+            body = _response_kind(kind) | {"kind": sub.kind}
         subresources.append({"subresource": name, "responseKind": body, "verbs": list(sub.verbs)})
     if subresources:
         row["subresources"] = subresources

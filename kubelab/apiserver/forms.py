@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubelab.api.kinds import Kind
+from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import Arr, Obj
 from kubelab.api.rest import Request
 
@@ -37,7 +37,9 @@ def show(request: Request, kind: Kind, body: Obj, now: int) -> Obj:
     if form == "Table":
         from kubelab.apiserver.tables import table
 
-        return table(kind, body, now, request.query.get("includeObject") or "Metadata")
+        columns = kind.columns if isinstance(kind, CustomKind) else ()
+        include = request.query.get("includeObject") or "Metadata"
+        return table(kind, body, now, include, columns)
     if form == "PartialObjectMetadata":
         if "items" in body:
             items = Arr([_partial(item) for item in body["items"]])

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kubelab.api.kinds import Kind
+from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import EMPTY, NOTHING, Obj, get
 
 # Kinds that are stored and shown, but that nothing acts upon.
@@ -24,7 +24,6 @@ IDLE = {
     "ValidatingWebhookConfiguration": "webhooks are not called here",
     "ValidatingAdmissionPolicy": "admission policies are not evaluated here",
     "ValidatingAdmissionPolicyBinding": "admission policies are not evaluated here",
-    "CustomResourceDefinition": "custom resources are not served here yet",
 }
 VOLUMES = ("emptyDir", "configMap", "secret", "projected", "downwardAPI", "hostPath",
            "persistentVolumeClaim", "ephemeral")  # fmt: skip
@@ -39,6 +38,8 @@ POD_FIELDS = {
 
 def deprecations(kind: Kind) -> list[str]:
     """What Kubernetes itself says to whoever uses a kind that is on its way out."""
+    if isinstance(kind, CustomKind):
+        return [kind.deprecation] if kind.deprecation else []
     if kind.kind == "Endpoints":
         return ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]
     if kind.kind == "ComponentStatus":
@@ -48,7 +49,9 @@ def deprecations(kind: Kind) -> list[str]:
 
 def warnings(kind: Kind, obj: Obj) -> list[str]:
     """One sentence for each thing asked for that nothing here will do."""
-    found = []
+    found: list[str] = []
+    if isinstance(kind, CustomKind):
+        return found
     if kind.kind in IDLE:
         found.append(f"kubelab stores this {kind.kind}, but does not act on it: {IDLE[kind.kind]}")
     spec, path = _pod_spec(kind, obj)

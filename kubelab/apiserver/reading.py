@@ -14,10 +14,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from kubelab.api import errors, fielderrors, selectors
-from kubelab.api.kinds import Kind
+from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import EMPTY, Arr, Obj, labels_of
 from kubelab.api.rest import SHARED, Request, Response
-from kubelab.apiserver import cacher, convert, discovery, forms, stored
+from kubelab.apiserver import cacher, convert, customresources, discovery, forms, stored
 from kubelab.apiserver.cacher import WatchCache, Watcher
 from kubelab.apiserver.pending import Pending
 from kubelab.apiserver.routes import is_true
@@ -33,7 +33,7 @@ HEAD = ("kind", "apiVersion")
 
 def elsewhere(server: APIServer, request: Request) -> Response:
     """Paths that lead to no object: discovery, health, version; else 404."""
-    response = discovery.answer(request, server.address)
+    response = discovery.answer(request, server.address, customresources.served(server.custom))
     if response is not None:
         server.note(code=response.status)
         return response
@@ -194,7 +194,7 @@ def _listed(
 ) -> Response:
     kind = pending.route.kind
     found = [convert.from_stored(kind, obj) for obj in found]
-    if pending.request.headers.get("Accept") != SHARED:
+    if pending.request.headers.get("Accept") != SHARED and not isinstance(kind, CustomKind):
         found = [Obj({k: v for k, v in obj.items() if k not in HEAD}) for obj in found]
     body = as_list(kind, found, revision, token, remaining)
     server.note(items=len(found), revision=revision)

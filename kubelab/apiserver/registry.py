@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kubelab.api import errors, fielderrors, patch
-from kubelab.api.kinds import Kind
+from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import (
     EMPTY,
     NOTHING,
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 # Kinds for which a PUT to a name that is not there creates the object.
 MADE_BY_UPDATE = ("Lease", "Event", "Endpoints", "EndpointSlice", "RuntimeClass", "Role",
                   "ClusterRole", "RoleBinding", "ClusterRoleBinding")  # fmt: skip
+CUSTOM_PATCHES = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
+TERMINATING = "create not allowed while custom resource definition is terminating"
 PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 
 
@@ -100,6 +102,8 @@ def create(server: APIServer, pending: Pending) -> Write:
     route, kind = pending.route, pending.route.kind
     if route.name or (kind.namespaced and not route.namespace):
         raise errors.method_not_allowed()
+    if isinstance(kind, CustomKind) and kind.terminating:
+        raise errors.failure(405, TERMINATING, "MethodNotAllowed", {})
     obj = decoding.placed(pending, decoding.decode(pending, decoding.tree(pending.request)))
     obj = _named(server, obj)
     obj = convert.to_stored(kind, obj)
@@ -150,7 +154,7 @@ def created(server: APIServer, pending: Pending, obj: Obj, managers: Arr | None 
     for text in (*validation_warnings.warnings(kind, obj), *modelled.warnings(kind, obj)):
         pending.warn(text)
     key = stored.path(kind, route.namespace, name_of(obj))
-    return Write(name_of(obj), key, obj, 0, obj, 201, extra)
+    return Write(name_of(obj), key, convert.at_rest(kind, obj), 0, obj, 201, extra)
 
 
 def _allocate(
@@ -218,6 +222,8 @@ def patched(server: APIServer, pending: Pending) -> Write | Response:
     media = decoding.header(pending.request, "Content-Type").partition(";")[0].strip()
     if media not in PATCHES:
         raise errors.unsupported_patch_type()
+    if isinstance(kind, CustomKind) and media not in CUSTOM_PATCHES:
+        raise errors.unsupported_media_type(", ".join(CUSTOM_PATCHES))
     if media == APPLY_PATCH:
         return managing.apply(server, pending)
     change = decoding.tree(pending.request)
@@ -256,6 +262,10 @@ def changed(
     """
     route = pending.route
     kind = convert.stored_kind(route.kind)
+    before = without(old, ("metadata", "resourceVersion"))
+    if isinstance(kind, CustomKind):
+        old = convert.from_stored(kind, old)
+        _check_versioned(kind, new, unconditional)
     _check_preconditions(kind, old, new, revision, patch=unconditional)
     if not unconditional or new["metadata"].get("resourceVersion"):
         asked = new["metadata"].get("resourceVersion")
@@ -271,7 +281,6 @@ def changed(
     new, ran = admission.admit(server, route, new, pending.request.user)
     for gate in ran:
         pending.passes(gate)
-    before = without(old, ("metadata", "resourceVersion"))
     judged = with_(new, ("metadata", "resourceVersion"), asked) if asked else new
     problems = validation.validate_update(kind, old, judged, route.subresource)
     if new["metadata"].get("uid") != uid_of(old):
@@ -286,12 +295,22 @@ def changed(
     for text in validation_warnings.warnings(kind, new):
         pending.warn(text)
     new = without(new, ("metadata", "resourceVersion"))
+    rests = convert.at_rest(kind, new)
     key = stored.path(kind, route.namespace, route.name)
     if _is_over(kind, new):
         return Write(route.name, key, None, revision, new, 200, deletion.released(kind, old))
-    if new == before:
+    if rests == before:
         return _unchanged(server, pending, old)
-    return Write(route.name, key, new, revision, new, 200, extra)
+    return Write(route.name, key, rests, revision, new, 200, extra)
+
+
+def _check_versioned(kind: CustomKind, new: Obj, patch: bool) -> None:
+    """A custom resource is not overwritten without the version that was read."""
+    if not patch and not get(new, "metadata", "resourceVersion"):
+        problem = fielderrors.wrong(
+            "metadata.resourceVersion", 0, "must be specified for an update"
+        )
+        raise errors.invalid_named(kind.plural, kind.group, name_of(new), [problem])
 
 
 def _check_preconditions(kind: Kind, old: Obj, new: Obj, revision: int, *, patch: bool) -> None:

@@ -8,6 +8,7 @@ In Kubernetes: k8s.io/apiserver/pkg/endpoints/request (RequestInfo).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from kubelab.api import kinds
@@ -32,8 +33,15 @@ class Route(NamedTuple):
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
-def parse(request: Request) -> Route | None:
-    """The route of a request, or None if its path leads to no object or collection."""
+Custom = Mapping[tuple[str, str, str], Kind]
+NO_CUSTOM: Custom = {}
+
+
+def parse(request: Request, custom: Custom = NO_CUSTOM) -> Route | None:
+    """The route of a request, or None if its path leads to no object or collection.
+
+    `custom` holds the rows of custom resources by group, version and plural.
+    """
     parts = [part for part in request.path.split("/") if part]
     if len(parts) >= 3 and parts[0] == "api":
         group, version, rest = "", parts[1], parts[2:]
@@ -45,13 +53,13 @@ def parse(request: Request) -> Route | None:
     if watching:
         rest = rest[1:]
     namespace = ""
-    if len(rest) >= 3 and rest[0] == "namespaces" and kinds.by_path(group, version, rest[2]):
+    if len(rest) >= 3 and rest[0] == "namespaces" and _find(custom, group, version, rest[2]):
         namespace, rest = rest[1], rest[2:]
     if not rest or len(rest) > 3:
         # A proxied path may be longer: pods/NAME/proxy/any/where.
         if not (len(rest) > 3 and rest[2] == "proxy"):
             return None
-    kind = kinds.by_path(group, version, rest[0])
+    kind = _find(custom, group, version, rest[0])
     if kind is None:
         return None
     name = rest[1] if len(rest) > 1 else ""
@@ -68,6 +76,10 @@ def parse(request: Request) -> Route | None:
     if kind.kind == "Namespace" and name:
         namespace = ""
     return Route(verb, kind, namespace, name, subresource)
+
+
+def _find(custom: Custom, group: str, version: str, plural: str) -> Kind | None:
+    return kinds.by_path(group, version, plural) or custom.get((group, version, plural))
 
 
 def is_true(value: str | None) -> bool:

@@ -24,10 +24,10 @@ from functools import cache
 from typing import Any
 
 from kubelab.api import quantity
-from kubelab.api.kinds import Kind
+from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.schema import openapi
 from kubelab.api.schema.openapi import Schema
-from kubelab.apiserver import schema_words
+from kubelab.apiserver import schema_words, structural
 from kubelab.sim.tree import Arr, Obj
 
 Check = Callable[[Any], Any]
@@ -56,6 +56,8 @@ def check(kind: Kind, obj: Obj) -> tuple[Obj, list[str], str | None]:
     The unknown fields are texts (`unknown field "spec.replica"`) and are not in the object; of
     wrong types only the first is told, in a whole sentence, and then the object is worth nothing.
     """
+    if isinstance(kind, CustomKind):
+        return _check_custom(kind, obj)
     name = openapi.name_of(kind.api_version, kind.kind)
     if name is None:
         return obj, [], None
@@ -71,6 +73,28 @@ def check(kind: Kind, obj: Obj) -> tuple[Obj, list[str], str | None]:
         )
         return obj, unknown, said
     return look(clean), unknown, None
+
+
+def _check_custom(kind: CustomKind, obj: Obj) -> tuple[Obj, list[str], str | None]:
+    """A custom resource has the metadata of all objects, and the rest by its own schema."""
+    clean, paths = structural.pruned(kind.schema, obj)
+    unknown = [f'unknown field "{path}"' for path in paths]
+    metadata = obj.get("metadata")
+    if metadata is None:
+        return clean, unknown, None
+    name = f"{_META}ObjectMeta"
+    look = _definition(name)
+    try:
+        known = look(metadata)
+    except Doubt:
+        known, more, wrong = schema_words.explain(name, metadata)
+        if wrong is not None:
+            return obj, unknown, wrong
+        unknown = [text.replace('"', '"metadata.', 1) for text in more] + unknown
+        known = look(known)
+    if known is not metadata:
+        clean = Obj({**clean, "metadata": known})
+    return clean, unknown, None
 
 
 @cache

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kubelab.api import errors, kinds
+from kubelab.api.kinds import CustomKind
 from kubelab.api.objects import EMPTY, Obj, key_of
 from kubelab.api.rest import Request, Response
 from kubelab.apiserver import (
@@ -33,6 +34,8 @@ from kubelab.apiserver import (
     stored,
 )
 from kubelab.apiserver.cacher import WatchCache, Watcher, translate
+from kubelab.apiserver.customresources import DEFINITIONS
+from kubelab.apiserver.defining import Defining
 from kubelab.apiserver.housekeeping import Housekeeping
 from kubelab.apiserver.pending import Pending, Write
 from kubelab.etcd import records
@@ -42,7 +45,7 @@ BOOKMARK_SECONDS = 60
 PATIENCE_SECONDS, PATIENCE_TRIES = 0.1, 10
 
 
-class APIServer(Housekeeping):
+class APIServer(Housekeeping, Defining):
     """One replica of the API server (`apiserver-1`)."""
 
     def __init__(self, name: str, *, etcd: Sequence[str] = ("etcd-1",), address: str = "") -> None:
@@ -56,6 +59,8 @@ class APIServer(Housekeeping):
         self.calls: dict[int, tuple[str, Any, str, Any]] = {}
         self.caches: dict[str, WatchCache] = {}
         self.watches: dict[int, str] = {}
+        # What is served beside the built-in kinds, by group, version and plural.
+        self.custom: dict[tuple[str, str, str], CustomKind] = {}
         self.member = 0
         self.last_token = 0
         for kind in kinds.ALL:
@@ -81,7 +86,7 @@ class APIServer(Housekeeping):
     def request(self, client: str, call_id: int, request: Request) -> None:
         """A client asks; the answer goes back as `response`, events of a watch as `watched`."""
         self.note(method=request.method, path=request.path, user=request.user)
-        route = routes.parse(request)
+        route = routes.parse(request, self.custom)
         if route is None:
             self.send(client, "response", call_id, reading.elsewhere(self, request))
             return
@@ -145,7 +150,7 @@ class APIServer(Housekeeping):
 
     def _answer(self, pending: Pending, response: Response) -> None:
         del self.pending[pending.token]
-        if pending.warnings and response.ok:
+        if pending.warnings:
             warnings = "\n".join(f"299 - {json.dumps(text)}" for text in pending.warnings)
             response = response._replace(headers=Obj({**response.headers, "Warning": warnings}))
         self.note(code=response.status)
@@ -291,6 +296,9 @@ class APIServer(Housekeeping):
             if obj is not None:
                 objects[key_of(obj)] = obj
         cache.fill(objects, result.header.revision)
+        if prefix == DEFINITIONS:
+            for name, obj in objects.items():
+                self.defined(name, obj)
         self.note(cache=prefix, objects=len(objects), revision=cache.revision)
         start, end = stored.directory(prefix)
         watch = records.WatchRequest(key=start, range_end=end, start_revision=cache.revision + 1)
@@ -316,6 +324,7 @@ class APIServer(Housekeeping):
             if change is None:
                 continue
             self.note(key=stored.text(event.kv.key), revision=change.revision)
+            self.look_at_definition(cache.prefix, key, obj)
             for watcher in cache.concerned(change):
                 news = translate(watcher, change)
                 if news is not None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kubelab.api import quantity
-from kubelab.api.kinds import Kind
+from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import (
     EMPTY,
     NOTHING,
@@ -26,7 +26,7 @@ from kubelab.api.objects import (
     with_,
     without,
 )
-from kubelab.apiserver import podselectors
+from kubelab.apiserver import customresources, podselectors
 
 # Kinds whose spec does not count generations.
 UNCOUNTED = ("ConfigMap", "Secret", "Event", "Lease", "Endpoints", "ServiceAccount", "Namespace",
@@ -45,6 +45,9 @@ ORPHANING = (("batch", "Job"), ("", "ReplicationController"))
 
 def prepare_create(kind: Kind, obj: Obj, user: str) -> Obj:
     """The object as it enters validation: its first status, generated fields filled in."""
+    if isinstance(kind, CustomKind):
+        obj = without(obj, ("status",)) if kind.has_status else obj
+        return with_(obj, ("metadata", "generation"), 1)  # type: ignore[no-any-return]
     first = FIRST_STATUS.get((kind.group, kind.kind))
     if first is not None:
         obj = merged(obj, status=first)
@@ -65,6 +68,8 @@ def prepare_update(kind: Kind, old: Obj, new: Obj, subresource: str) -> Obj:
     kept["deletionTimestamp"] = before.get("deletionTimestamp")
     kept["deletionGracePeriodSeconds"] = before.get("deletionGracePeriodSeconds")
     new = with_(new, ("metadata",), merged(metadata, **kept))
+    if isinstance(kind, CustomKind):
+        return customresources.prepare_update(kind, old, new, subresource)
     if subresource == "status":
         status = new.get("status")
         new = merged(old, metadata=_status_metadata(kind, old, new), status=status)

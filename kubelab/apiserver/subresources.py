@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kubelab.api import errors, kinds, patch, selectors
+from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import (
     EMPTY,
     NOTHING,
@@ -29,7 +30,7 @@ from kubelab.api.objects import (
     with_,
 )
 from kubelab.api.rest import Response
-from kubelab.apiserver import decoding, deletion, reading, registry, stored
+from kubelab.apiserver import customresources, decoding, deletion, reading, registry, stored
 from kubelab.apiserver.pending import Pending, Write
 from kubelab.sim.kernel import timestamp
 
@@ -40,14 +41,29 @@ if TYPE_CHECKING:
 # Scale.
 
 
-def scale_of(obj: Obj) -> Obj:
-    """The Scale of a workload."""
+def scale_of(obj: Obj, kind: Kind | None = None) -> Obj:
+    """The Scale of a workload, or of a custom resource."""
+    if isinstance(kind, CustomKind):
+        return _custom_scale(obj, kind)
     selector = get(obj, "spec", "selector", default=EMPTY)
     if "matchLabels" in selector or "matchExpressions" in selector:
         text = str(selectors.compile_selector(selector))
     else:
         text = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
-    replicas = get(obj, "spec", "replicas", default=0)
+    status = {"replicas": get(obj, "status", "replicas", default=0), "selector": text}
+    return _scale(obj, get(obj, "spec", "replicas", default=0), status)
+
+
+def _custom_scale(obj: Obj, kind: CustomKind) -> Obj:
+    wished, present, said = customresources.replicas(kind, obj)
+    if wished is None:
+        path = kind.scale.get("specReplicasPath", "")
+        raise errors.internal_error(f'the spec replicas field "{path}" does not exist')
+    status: dict[str, Any] = {"replicas": present}
+    return _scale(obj, wished, {**status, "selector": said} if said else status)
+
+
+def _scale(obj: Obj, replicas: int, status: dict[str, Any]) -> Obj:
     metadata = {
         field: get(obj, "metadata", field)
         for field in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
@@ -56,14 +72,17 @@ def scale_of(obj: Obj) -> Obj:
         "kind": "Scale", "apiVersion": "autoscaling/v1",
         "metadata": {key: value for key, value in metadata.items() if value},
         "spec": {"replicas": replicas} if replicas else {},
-        "status": {"replicas": get(obj, "status", "replicas", default=0), "selector": text},
+        "status": status,
     })  # fmt: skip
 
 
 def scale(server: APIServer, pending: Pending) -> Write | Response:
     """GET, PUT and PATCH of the wished number of replicas."""
+    kind = pending.route.kind
     old, revision = registry.current(server, pending)
-    shown = scale_of(with_(old, ("metadata", "resourceVersion"), str(revision)))
+    if isinstance(kind, CustomKind):
+        old = customresources.shown(kind, old)
+    shown = scale_of(with_(old, ("metadata", "resourceVersion"), str(revision)), kind)
     if pending.request.method == "GET":
         return Response(200, EMPTY, shown)
     body = decoding.tree(pending.request)
@@ -75,13 +94,16 @@ def scale(server: APIServer, pending: Pending) -> Write | Response:
     asked = get(body, "metadata", "resourceVersion")
     if asked and asked != str(revision):
         raise errors.conflict(pending.route.kind, name_of(old))
-    wish = with_(old, ("spec", "replicas"), replicas)
+    if isinstance(kind, CustomKind):
+        wish = customresources.with_replicas(kind, old, replicas)
+    else:
+        wish = with_(old, ("spec", "replicas"), replicas)
     outcome = registry.changed(
         server, _plain(pending), old, wish, revision, unconditional=True, door="scale"
     )
     if isinstance(outcome, Write):
-        return outcome._replace(answer=scale_of(outcome.answer))
-    return outcome._replace(body=scale_of(outcome.body))
+        return outcome._replace(answer=scale_of(outcome.answer, kind))
+    return outcome._replace(body=scale_of(outcome.body, kind))
 
 
 def _plain(pending: Pending) -> Pending:

@@ -17,7 +17,7 @@ from typing import Any
 
 from kubelab.api import errors, jsonpath, kinds
 from kubelab.api.durations import since
-from kubelab.api.kinds import Kind
+from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import NOTHING, Arr, Obj, get, name_of
 from kubelab.apiserver import tables_access, tables_cluster, tables_network, tables_workloads
 from kubelab.apiserver.tables_pods import COMPLETED
@@ -87,6 +87,8 @@ def table(
 
 
 def _maker(word: str, kind: Kind, printer: Sequence[Any]) -> tuple[Arr, Any]:
+    if isinstance(kind, CustomKind):
+        return custom_columns(printer), Custom(printer).cells
     if word in ROWS:
         line, cells = ROWS[word]
         return definitions(line), cells

@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kubelab.api.fielderrors import FieldError
-from kubelab.api.kinds import Kind
+from kubelab.api.kinds import CustomKind, Kind
 from kubelab.apiserver import (
+    structural_check,
     validation_core,
     validation_meta,
     validation_pods,
@@ -49,6 +50,8 @@ UPDATE: dict[tuple[str, str], Update] = {
 def validate_create(kind: Kind, obj: Obj) -> list[FieldError]:
     """What is wrong with an object that is to be created."""
     errors = list(validation_meta.metadata(kind, obj))
+    if isinstance(kind, CustomKind):
+        return errors + structural_check.validate(kind, obj)
     look = CREATE.get((kind.group, kind.kind))
     if look is not None:
         errors += look(obj)
@@ -58,6 +61,8 @@ def validate_create(kind: Kind, obj: Obj) -> list[FieldError]:
 def validate_update(kind: Kind, old: Obj, new: Obj, subresource: str = "") -> list[FieldError]:
     """What is wrong with a change; a subresource changes less, and less is looked at."""
     errors = list(validation_meta.metadata_update(kind, old, new))
+    if isinstance(kind, CustomKind):
+        return errors + structural_check.validate(kind, new, old)
     if subresource:
         return errors
     look = UPDATE.get((kind.group, kind.kind))

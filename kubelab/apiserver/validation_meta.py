@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kubelab.api.fielderrors import FieldError, not_allowed, required, too_long, wrong
-from kubelab.api.kinds import Kind
+from kubelab.api.kinds import CustomKind, Kind
 from kubelab.apiserver import formats
 from kubelab.sim.tree import EMPTY, Obj, get
 
@@ -18,6 +18,8 @@ Errors = Iterator[FieldError]
 Form = Callable[[str], tuple[str, ...]]
 
 _ANNOTATIONS_LIMIT_BYTES = 256 * 1024
+# Groups whose finalizers only need to have the form of a name.
+_EXTENSIONS = ("apiextensions.k8s.io", "apiregistration.k8s.io")
 _FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 _PATH_NAMES = ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "APIService")
 _LABEL_NAMES = ("Namespace", "Service", "StatefulSet")
@@ -50,6 +52,8 @@ def cron_job_name(name: str) -> tuple[str, ...]:
 
 def name_form(kind: Kind) -> Form:
     """The form that names of a kind must have."""
+    if isinstance(kind, CustomKind):
+        return formats.subdomain
     if kind.kind in _LABEL_NAMES:
         return formats.label
     if kind.kind in _PATH_NAMES:
@@ -77,15 +81,18 @@ def metadata(kind: Kind, obj: Obj) -> Errors:
         yield from each_wrong("metadata.namespace", namespace, formats.label(namespace))
     elif namespace:
         yield not_allowed("metadata.namespace", "not allowed on this type")
-    yield from _common(meta)
+    yield from _common(kind, meta)
 
 
-def _common(meta: Any) -> Errors:
+def _common(kind: Kind, meta: Any) -> Errors:
     yield from labels(meta.get("labels"), "metadata.labels")
     yield from annotation_map(meta.get("annotations"), "metadata.annotations")
     yield from owners(meta.get("ownerReferences") or ())
     for at, finalizer in enumerate(meta.get("finalizers") or ()):
-        yield from _finalizer(finalizer, f"metadata.finalizers[{at}]")
+        if isinstance(kind, CustomKind) or kind.group in _EXTENSIONS:
+            yield from each_wrong("metadata.finalizers", finalizer, formats.qualified(finalizer))
+        else:
+            yield from _finalizer(finalizer, f"metadata.finalizers[{at}]")
 
 
 def _finalizer(name: str, field: str) -> Errors:
@@ -98,18 +105,18 @@ def _finalizer(name: str, field: str) -> Errors:
 def metadata_update(kind: Kind, old: Obj, new: Obj) -> Errors:
     """The metadata of an object that is to be changed."""
     before, after = old["metadata"], new["metadata"]
-    if kind.kind in CONDITIONAL or not _built_in(kind):
+    if kind.kind in CONDITIONAL and not isinstance(kind, CustomKind):
         if not after.get("resourceVersion"):
             yield wrong("metadata.resourceVersion", 0, "must be specified for an update")
     if before is after:
         return
-    errors = list(_changed_metadata(before, after))
+    errors = list(_changed_metadata(kind, before, after))
     # The generic registry and the kind's own strategy both look, and both say what they find.
     yield from errors
     yield from errors
 
 
-def _changed_metadata(before: Any, after: Any) -> Errors:
+def _changed_metadata(kind: Kind, before: Any, after: Any) -> Errors:
     if before.get("deletionTimestamp"):
         held = before.get("finalizers") or ()
         added = [name for name in after.get("finalizers") or () if name not in held]
@@ -120,11 +127,7 @@ def _changed_metadata(before: Any, after: Any) -> Errors:
                 "no new finalizers can be added if the object is being deleted, "
                 f"found new finalizers []string{{{listed}}}",
             )
-    yield from _common(after)
-
-
-def _built_in(kind: Kind) -> bool:
-    return not kind.prefix.startswith(f"/registry/{kind.group}/") or kind.group.endswith("k8s.io")
+    yield from _common(kind, after)
 
 
 def labels(held: Mapping[str, str] | None, field: str) -> Errors:

@@ -22,8 +22,6 @@ UNEQUAL = (
     "ServiceCIDR",
     "ComponentStatus",
     "Scale",
-    "custom resource without printer columns",
-    "custom resource with printer columns",
 )
 AGE = re.compile(r"\d+[smhdy](\d+[smhd])?")
 

@@ -19,6 +19,7 @@ from kubelab.etcd.errors import TIMED_OUT, fail
 from kubelab.etcd.faults import EtcdFaults, EtcdSaboteur
 from kubelab.etcd.maintenance import QUOTA_BYTES
 from kubelab.etcd.member import Member
+from kubelab.etcd.past import Alone
 from kubelab.etcd.records import EtcdError, Failure, WatchResponse
 from kubelab.etcd.seen import MemberSeen, best, leader_of, seen
 from kubelab.sim.history import History
@@ -284,7 +285,7 @@ class Watch:
         return f"<watch {self.watch_id}: {len(self.events)} events>"
 
 
-class EtcdCluster(Etcd):
+class EtcdCluster(Alone, Etcd):
     """An etcd alone, of 1 to 7 members, in a world of its own; it moves only when told to.
 
     `snapshot` is the `.blob` of another one to begin with; `quota_bytes` is how large the database

@@ -23,7 +23,8 @@ from kubelab.views.palette import actor_of, label_of
 from kubelab.views.view import Kind, View
 from kubelab.views.words import Table, Words, plural
 
-WRITES = ("put", "txn", "delete_range", "compact")
+# Under Raft a write is carried out where its entry is applied.
+WRITES = ("put", "txn", "delete_range", "compact", "apply")
 NOISE = ("/registry/leases/", "/registry/events/", "compact_rev_key")
 NOISY_KINDS = ("Lease", "Event")
 
@@ -97,14 +98,26 @@ def writer_of(trace: Any, event: Event) -> str:
     at: Event | None = event
     while at is not None and at.cause:
         at = trace[at.cause - 1]
-        if at.verb == "request":
+        if at.verb == "request" or (at.target == "you/etcd" and at.verb == "call"):
             return str(at.actor)
     return str(event.actor)
 
 
 def matters(cluster: Any, by: str, options: dict[str, Any]) -> Callable[[Event], bool]:
-    """The test for the view's stops."""
-    return lambda event: is_stop(event, by, options)
+    """The test for the view's stops. Of members that all make a revision the first one counts."""
+    newest = [0]
+
+    def is_new(event: Event) -> bool:
+        if not is_stop(event, by, options):
+            return False
+        if event.verb not in WRITES:
+            return True
+        revision = int(event.detail["revision"])
+        fresh = event.verb == "compact" or revision > newest[0]
+        newest[0] = max(newest[0], revision)
+        return fresh
+
+    return is_new
 
 
 def frame(cluster: Any, cursor: Cursor, options: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +126,7 @@ def frame(cluster: Any, cursor: Cursor, options: dict[str, Any]) -> dict[str, An
     moment = cluster.at(event=cursor.event)
     writes = _writes(trace, cursor.event, options)
     current = _current(trace, cursor.focus, writes)
-    keys = moment.keys(options.get("prefix") or "/registry/")
+    keys = moment.keys(options["prefix"])
     data: dict[str, Any] = {
         "revision": moment.revision,
         "prefix": options.get("prefix"),
@@ -135,15 +148,17 @@ def frame(cluster: Any, cursor: Cursor, options: dict[str, Any]) -> dict[str, An
 
 
 def _writes(trace: Any, event: int, options: dict[str, Any]) -> list[dict[str, Any]]:
-    """The last writes up to an event, oldest first."""
-    out = []
+    """The last writes up to an event, oldest first; of several members the first one's."""
+    out: dict[Any, dict[str, Any]] = {}
     for index in range(event - 1, max(event - LOOK_BACK, 0) - 1, -1):
         item = trace[index]
         if item.verb in WRITES and is_write(item, options):
-            out.append(_write(trace, item))
-            if len(out) > RIBBON:
+            row = _write(trace, item)
+            number = (row["revision"], item.verb == "compact")
+            if number not in out and len(out) > RIBBON:
                 break
-    return out[::-1]
+            out[number] = row
+    return list(out.values())[::-1]
 
 
 def _write(trace: Any, event: Event) -> dict[str, Any]:

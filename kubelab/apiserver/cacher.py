@@ -48,6 +48,8 @@ class Watcher(NamedTuple):
     exact: tuple[str, str] | None
     # The form of the objects: `` (as they are), `Table`, `PartialObjectMetadata`.
     form: str
+    # What the rows of a Table hold beside their cells.
+    include: str = "Metadata"
 
     def matches(self, obj: Obj | None) -> bool:
         """Whether an object is among what is watched."""
@@ -75,6 +77,8 @@ class WatchCache:
         self.by_value: dict[str, dict[str, dict[str, None]]] = {}
         self.everybody: dict[str, None] = {}
         self.waiting: list[int] = []
+        # Watchers of Tables that have been told the columns.
+        self.tabled: dict[str, None] = {}
         # Filled, and its watch is open.
         self.filled = False
 
@@ -125,6 +129,7 @@ class WatchCache:
         if watcher is None:
             return False
         self.everybody.pop(name, None)
+        self.tabled.pop(name, None)
         if watcher.exact is not None:
             field, value = watcher.exact
             self.by_value[field][value].pop(name, None)
@@ -173,5 +178,5 @@ def translate(watcher: Watcher, change: Change) -> tuple[str, Obj] | None:
 def bookmark(kind: Kind, revision: int, *, initial: bool = False) -> Obj:
     """The object of a BOOKMARK: only a resourceVersion."""
     notes = {"annotations": Obj({"k8s.io/initial-events-end": "true"})} if initial else EMPTY
-    metadata = Obj({"resourceVersion": str(revision), "creationTimestamp": None, **notes})
+    metadata = Obj({"resourceVersion": str(revision), **notes})
     return Obj({"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata})

@@ -7,17 +7,23 @@ k8s.io/apiserver/pkg/endpoints/handlers. Left out so far: protobuf and CBOR.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from kubelab.api import errors, fielderrors, manifests
-from kubelab.api.kinds import Kind
-from kubelab.api.objects import EMPTY, Obj, freeze, get, merged, with_
+from kubelab.api import bodies, errors, fielderrors, kinds, manifests
+from kubelab.api.kinds import CustomKind, Kind
+from kubelab.api.objects import EMPTY, Obj, freeze, get, merged, thaw, with_
 from kubelab.api.rest import Request
 from kubelab.apiserver import schema_check
 from kubelab.apiserver.pending import Pending
 
 ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 LONGEST_MANAGER_BYTES = 128
+# Where Go's decoder looks first for what a body is.
+HEADER = (
+    'into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; '
+    'Kind string "json:\\"kind,omitempty\\"" }'
+)
 VALIDATION = ("Ignore", "Warn", "Strict")
 
 
@@ -38,8 +44,8 @@ def tree(request: Request) -> Any:
     media = header(request, "Content-Type").partition(";")[0].strip().lower()
     if media in ("", "application/json") or media.endswith("+json"):
         try:
-            return freeze(json.loads(text))
-        except (ValueError, RecursionError) as error:
+            return freeze(bodies.read(text)[0])
+        except bodies.BodyError as error:
             raise errors.bad_request(
                 f"couldn't get version/kind; json parse error: {error}"
             ) from None
@@ -81,7 +87,72 @@ def _manager_problem(request: Request) -> Any:
     return None
 
 
-def decode(pending: Pending, value: Any, kind: Kind | None = None) -> Obj:
+def from_body(pending: Pending) -> Obj:
+    """The object in the body of a create or update. Raises ApiError."""
+    request, kind = pending.request, pending.route.kind
+    body: Any = request.body
+    twice: list[str] = []
+    media = header(request, "Content-Type").partition(";")[0].strip().lower()
+    text = None
+    if media in ("", "application/json") or media.endswith("+json"):
+        if body is None or isinstance(body, (bytes, str)):
+            text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body or ""
+            try:
+                body, twice = bodies.read(text)
+            except bodies.BodyError as error:
+                shown = bodies.summary(text)
+                raise errors.unrecognized(kind.kind, str(error), shown) from None
+    else:
+        body = tree(request)
+    if body is None:
+        body = EMPTY
+    if not isinstance(body, dict):
+        said = {list: "array", str: "string", bool: "bool"}.get(type(thaw(body)), "number")
+        shown = bodies.summary(text or json.dumps(body, separators=(",", ":")))
+        raise errors.unrecognized(kind.kind, f"json: cannot unmarshal {said} {HEADER}", shown)
+    return decode(pending, freeze(body), twice=twice)
+
+
+def check_named(pending: Pending, obj: Any) -> None:
+    """What is changed must say its name."""
+    if isinstance(obj, dict) and not get(obj, "metadata", "name"):
+        raise errors.bad_request(
+            f"the name of the object ({pending.route.name} based on URL) was undeterminable: "
+            "name must be provided"
+        )
+
+
+def _mismatch(pending: Pending, kind: Kind, version: str, said: str, value: Any) -> None:
+    """Refuses a body of another version or kind than the path says."""
+    group = version.rpartition("/")[0]
+    if version != kind.api_version and (said == kind.kind and group == kind.group):
+        if isinstance(kind, CustomKind):
+            for field in value:
+                if field not in ("apiVersion", "kind", "metadata"):
+                    pending.warn(f'unknown field "{field}"')
+        raise errors.bad_request(
+            f"the API version in the data ({version}) does not match the expected API version "
+            f"({kind.api_version})"
+        )
+    short = version.rpartition("/")[2]
+    why = (
+        f"converting ({short}.{said}) to "
+        f"({kind.group.partition('.')[0] or 'core'}.{kind.kind}): unknown conversion"
+    )
+    if isinstance(kind, CustomKind):
+        problem = fielderrors.wrong("kind", said, f"must be {kind.kind}")
+        raise errors.invalid(kind, str(get(value, "metadata", "name", default="")), [problem])
+    if kinds.find(version, said) is None:
+        why = (
+            f'no kind "{said}" is registered for version "{version}" in scheme '
+            '"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"'
+        )
+    raise errors.undecodable(said, short, kind.kind, why)
+
+
+def decode(
+    pending: Pending, value: Any, kind: Kind | None = None, *, twice: Sequence[str] = ()
+) -> Obj:
     """The object in a body, checked against its schema; unknown fields are warned of or refused."""
     route = pending.route
     kind = kind or route.kind
@@ -95,15 +166,12 @@ def decode(pending: Pending, value: Any, kind: Kind | None = None) -> Obj:
     said = value.get("kind") or kind.kind
     version = value.get("apiVersion") or kind.api_version
     if (version, said) != (kind.api_version, kind.kind):
-        raise errors.undecodable(
-            said, version.rpartition("/")[2], kind.kind,
-            f"converting ({version.rpartition('/')[2]}.{said}) to "
-            f"({kind.group.partition('.')[0] or 'core'}.{kind.kind}): unknown conversion",
-        )  # fmt: skip
+        _mismatch(pending, kind, str(version), str(said), value)
     obj = Obj({"apiVersion": kind.api_version, "kind": kind.kind, **value})
     clean, unknown, wrong = schema_check.check(kind, obj)
     if wrong:
         raise errors.bad_request(wrong)
+    unknown = [*(f'duplicate field "{path}"' for path in twice), *unknown]
     if unknown:
         _complain(pending, kind, unknown)
     return clean

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kubelab.api import errors
+from kubelab.api import errors, fielderrors
 from kubelab.api.kinds import Kind
 from kubelab.api.objects import (
     EMPTY,
@@ -30,8 +30,10 @@ from kubelab.apiserver import (
     convert,
     decoding,
     defining,
+    list_options,
     reading,
     registry,
+    routes,
     stored,
     strategy,
 )
@@ -41,6 +43,7 @@ from kubelab.sim.kernel import timestamp
 if TYPE_CHECKING:
     from kubelab.apiserver.server import APIServer
 
+POLICIES = ("Foreground", "Background", "Orphan")
 # Kinds of which a deletion is answered with the object as it was, not with a Status.
 ANSWERED_WHOLE = (
     "PersistentVolume", "PersistentVolumeClaim", "Pod", "PodTemplate", "ResourceQuota", "Service",
@@ -127,11 +130,30 @@ def _delete_options(request: Request) -> Obj:
     body = decoding.tree(request) or EMPTY
     if not isinstance(body, dict):
         raise errors.bad_request("the body is no DeleteOptions")
+    said = body.get("kind")
+    if said and said != "DeleteOptions":
+        raise errors.bad_request(
+            f'no kind "{said}" is registered for version "{body.get("apiVersion", "")}" in scheme '
+            '"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"'
+        )
     options = dict(body)
     for field in ("propagationPolicy", "gracePeriodSeconds", "orphanDependents"):
         value = request.query.get(field)
         if value is not None and field not in options:
-            options[field] = int(value) if field == "gracePeriodSeconds" else value
+            options[field] = value
+            if field == "gracePeriodSeconds":
+                options[field] = list_options.number(request.query, field)
+            elif field == "orphanDependents":
+                options[field] = routes.is_true(value)
+    policy = options.get("propagationPolicy")
+    problem = None
+    if policy is not None and options.get("orphanDependents") is not None:
+        text = "orphanDependents and deletionPropagation cannot be both set"
+        problem = fielderrors.wrong("propagationPolicy", policy, text)
+    elif policy is not None and policy not in POLICIES:
+        problem = fielderrors.unsupported("propagationPolicy", policy, (*POLICIES, "nil"))
+    if problem is not None:
+        raise errors.invalid_named("DeleteOptions", "meta.k8s.io", "", [problem])
     return Obj(options)
 
 
@@ -158,6 +180,7 @@ def _deleted_status(kind: Kind, obj: Obj) -> Obj:
 def delete_collection(server: APIServer, pending: Pending) -> Response:
     """DELETE of all objects that the selectors match, one by one."""
     route, query = pending.route, pending.request.query
+    _delete_options(pending.request)
     labels, fields = reading.chosen(route.kind, query)
     cache = server.caches[route.kind.prefix]
     doomed = [
@@ -169,7 +192,8 @@ def delete_collection(server: APIServer, pending: Pending) -> Response:
         path = url(route.kind, get(obj, "metadata", "namespace", default=""), name_of(obj))
         request = Request("DELETE", path, query, EMPTY, pending.request.body, pending.request.user)
         server.send(server.name, "request", server.name, 0, request)
-    return Response(200, EMPTY, reading.as_list(route.kind, doomed, cache.revision))
+    shown = [reading.item(route.kind, obj) for obj in doomed]
+    return Response(200, EMPTY, reading.as_list(route.kind, shown, cache.revision))
 
 
 def released(kind: Kind, obj: Obj) -> tuple[tuple[str, Obj | None], ...]:

@@ -72,7 +72,10 @@ def _is_served(rows: Rows, parts: list[str]) -> bool:
     """Whether a path lies under a group that is served."""
     if parts[0] == "api":
         return len(parts) > 1 and parts[1] == "v1"
-    return parts[0] == "apis" and "/".join(parts[1:3]) in _by_version(rows)
+    if parts[0] != "apis":
+        return False
+    known = "/".join(parts[1:3]) in _by_version(rows)
+    return known or (len(parts) > 3 and parts[1] in _groups(rows))
 
 
 def _health(path: str, request: Request) -> Response:

@@ -10,9 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from kubelab.api import errors
 from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import Arr, Obj
-from kubelab.api.rest import Request
+from kubelab.api.rest import SHARED, Request
+
+SERVED = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+FORMS = ("", "Table", "PartialObjectMetadata")
+UNKNOWN_FORM = "only the following media types are accepted: "
 
 
 def wanted(request: Request) -> str:
@@ -29,6 +34,27 @@ def wanted(request: Request) -> str:
         if form in ("", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
             return form.removesuffix("List")
     return ""
+
+
+def check(request: Request) -> None:
+    """Refuses an answer that can be given in none of the forms asked for."""
+    accept = ""
+    for key, value in request.headers.items():
+        if key.lower() == "accept":
+            accept = str(value)
+    if not accept or accept == SHARED:
+        return
+    unknown = False
+    for choice in accept.split(","):
+        media, *parameters = (part.strip() for part in choice.split(";"))
+        if media in SERVED or (media.endswith("/*") and media != "text/*"):
+            form = dict(p.partition("=")[::2] for p in parameters).get("as", "")
+            if form.removesuffix("List") in FORMS:
+                return
+            unknown = True
+    if unknown:
+        raise errors.failure(406, UNKNOWN_FORM + ", ".join(SERVED[:3]), "NotAcceptable")
+    raise errors.not_acceptable()
 
 
 def show(request: Request, kind: Kind, body: Obj, now: int) -> Obj:
@@ -49,6 +75,15 @@ def show(request: Request, kind: Kind, body: Obj, now: int) -> Obj:
             })  # fmt: skip
         return _partial(body)
     return body
+
+
+def row(kind: Kind, obj: Obj, now: int, include: str, *, first: bool) -> Obj:
+    """The object of a watch event as a Table of one row; only the first has columns."""
+    from kubelab.apiserver.tables import table
+
+    columns = kind.columns if isinstance(kind, CustomKind) else ()
+    made = table(kind, obj, now, include, columns)
+    return made if first else Obj({**made, "columnDefinitions": None})
 
 
 def event(form: str, kind: Kind, obj: Any) -> Any:

@@ -9,16 +9,23 @@ In Kubernetes: k8s.io/apiserver/pkg/endpoints/handlers (get.go, watch.go, respon
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import TYPE_CHECKING, Any
 
-from kubelab.api import errors, fielderrors, selectors
+from kubelab.api import errors, selectors
 from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import EMPTY, Arr, Obj, labels_of
 from kubelab.api.rest import SHARED, Request, Response
-from kubelab.apiserver import cacher, convert, customresources, discovery, forms, stored
+from kubelab.apiserver import (
+    cacher,
+    convert,
+    customresources,
+    discovery,
+    forms,
+    list_options,
+    stored,
+)
 from kubelab.apiserver.cacher import WatchCache, Watcher
+from kubelab.apiserver.list_options import limit_of, version_of
 from kubelab.apiserver.pending import Pending
 from kubelab.apiserver.routes import is_true
 from kubelab.etcd import records
@@ -49,8 +56,10 @@ def get_one(server: APIServer, pending: Pending) -> Response | None:
         from kubelab.apiserver import registry
 
         return registry.write(server, pending)  # type: ignore[return-value]
+    forms.check(pending.request)
     if "get" not in kind.verbs:
         raise errors.method_not_allowed()
+    version_of(pending.request.query)
     if pending.request.query.get("resourceVersion") == "0":
         known = server.cached(kind.prefix, route.key)
         if known is None:
@@ -66,9 +75,10 @@ def list_many(server: APIServer, pending: Pending) -> Response | None:
     route, kind, query = pending.route, pending.route.kind, pending.request.query
     if "list" not in kind.verbs:
         raise errors.method_not_allowed()
+    forms.check(pending.request)
+    list_options.check(query, watch=False)
     chosen(kind, query)
     version = version_of(query)
-    limit_of(query)
     token = query.get("continue") or ""
     if token and version and version != "0":
         raise errors.bad_request("specifying resource version is not allowed when using continue")
@@ -79,7 +89,7 @@ def list_many(server: APIServer, pending: Pending) -> Response | None:
     start, end = stored.directory(kind.prefix, route.namespace)
     revision = 0
     if token:
-        revision, start = _continued(token, start)
+        revision, start = list_options.continued(token, start)
     elif query.get("resourceVersionMatch") == "Exact":
         revision = int(version or 0)
     selected = query.get("labelSelector") or query.get("fieldSelector")
@@ -94,33 +104,44 @@ def answer(server: APIServer, pending: Pending, result: Any) -> Response:
     route, kind, query = pending.route, pending.route.kind, pending.request.query
     if isinstance(result, records.Failure):
         if "compacted" in result.message:
-            raise errors.expired("The resourceVersion for the provided list is too old.")
+            raise list_options.too_old(query)
         raise errors.internal_error(result.message)
     cache = server.caches[kind.prefix]
+    start = stored.directory(kind.prefix, route.namespace)[0]
     if route.verb == "get":
         if not result.kvs:
             raise errors.not_found(kind, route.name)
+        _check_future(query, result.header.revision)
         return present(server, pending, 200, _shared(cache, result.kvs[0]))
     current = result.header.revision
     version = query.get("resourceVersion") or ""
-    if version.isdigit() and int(version) > current:
-        raise errors.too_large_resource_version(int(version), current)
+    _check_future(query, current)
     found = _select(kind, query, [_shared(cache, kv) for kv in result.kvs])
     revision = current
     token = query.get("continue")
     if token:
-        revision = _continued(token, b"")[0] or current
+        revision = list_options.continued(token, b"/")[0] or current
     elif query.get("resourceVersionMatch") == "Exact":
         revision = int(version or 0)
     if result.more:
         last = stored.text(result.kvs[-1].key)
         remaining = result.count - len(result.kvs)
-        return _listed(server, pending, found, revision, _token(revision, last), remaining)
+        token = list_options.token(revision, last, start)
+        return _listed(server, pending, found, revision, token, remaining)
     limit = limit_of(query)
-    if limit and len(found) > limit:
+    if limit and len(found) >= limit:
+        # With a selector a page is full when so many match, and more keys may follow.
         last = stored.path(convert.stored_kind(kind), *stored.place(found[limit - 1]))
-        return _listed(server, pending, found[:limit], revision, _token(revision, last), 0)
+        if last != stored.text(result.kvs[-1].key):
+            token = list_options.token(revision, last, start)
+            return _listed(server, pending, found[:limit], revision, token, 0)
     return _listed(server, pending, found, revision, "", 0)
+
+
+def _check_future(query: Obj, current: int) -> None:
+    version = version_of(query)
+    if version and int(version) > current:
+        raise errors.too_large_resource_version(int(version), current)
 
 
 def _shared(cache: WatchCache, kv: Any) -> Obj:
@@ -134,23 +155,6 @@ def _shared(cache: WatchCache, kv: Any) -> Obj:
     return obj
 
 
-def version_of(query: Obj) -> str:
-    """The resourceVersion asked for, or the empty string."""
-    version = query.get("resourceVersion") or ""
-    if version and not version.isdigit():
-        problem = fielderrors.wrong("resourceVersion", version, "must be a number")
-        raise errors.invalid_named("ListOptions", "meta.k8s.io", "", [problem])
-    return version
-
-
-def limit_of(query: Obj) -> int:
-    """The limit asked for; 0 is none."""
-    text = query.get("limit") or "0"
-    if not text.lstrip("-").isdigit():
-        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    return max(0, int(text))
-
-
 def chosen(kind: Kind, query: Obj) -> tuple[Any, Any]:
     by_label, by_field = query.get("labelSelector") or "", query.get("fieldSelector") or ""
     try:
@@ -161,10 +165,7 @@ def chosen(kind: Kind, query: Obj) -> tuple[Any, Any]:
     try:
         selectors.check_fields(kind, fields)
     except selectors.SelectorError as error:
-        raise errors.bad_request(
-            f'Unable to find "{kind.group}/{kind.version}, Resource={kind.plural}" that match '
-            f'label selector "{by_label}", field selector "{by_field}": {error}'
-        ) from None
+        raise errors.bad_request(str(error)) from None
     return labels, fields
 
 
@@ -175,30 +176,23 @@ def _select(kind: Kind, query: Obj, objects: list[Obj]) -> list[Obj]:
     return [obj for obj in objects if labels.matches(labels_of(obj)) and fields.matches(obj)]
 
 
-def _token(revision: int, last: str) -> str:
-    body = {"v": "meta.k8s.io/v1", "rv": revision, "start": f"{last}\0"}
-    text = json.dumps(body, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _continued(token: str, start: bytes) -> tuple[int, bytes]:
-    try:
-        body = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        return int(body["rv"]), str(body["start"]).encode()
-    except (ValueError, KeyError, TypeError):
-        raise errors.bad_request("continue key is not valid: " + token) from None
-
-
 def _listed(
     server: APIServer, pending: Pending, found: list[Obj], revision: int, token: str, remaining: int
 ) -> Response:
     kind = pending.route.kind
     found = [convert.from_stored(kind, obj) for obj in found]
-    if pending.request.headers.get("Accept") != SHARED and not isinstance(kind, CustomKind):
-        found = [Obj({k: v for k, v in obj.items() if k not in HEAD}) for obj in found]
+    if pending.request.headers.get("Accept") != SHARED:
+        found = [item(kind, obj) for obj in found]
     body = as_list(kind, found, revision, token, remaining)
     server.note(items=len(found), revision=revision)
     return Response(200, EMPTY, forms.show(pending.request, kind, body, server.now))
+
+
+def item(kind: Kind, obj: Obj) -> Obj:
+    """An object as it stands in a list: only custom resources say there what they are."""
+    if isinstance(kind, CustomKind):
+        return obj
+    return Obj({key: value for key, value in obj.items() if key not in HEAD})
 
 
 def as_list(kind: Kind, objects: Any, revision: int, token: str = "", remaining: int = 0) -> Obj:
@@ -234,15 +228,17 @@ def watch(server: APIServer, pending: Pending) -> Response | None:
     route, kind, query = pending.route, pending.route.kind, pending.request.query
     if "watch" not in kind.verbs:
         raise errors.method_not_allowed()
+    forms.check(pending.request)
+    list_options.check(query, watch=True)
     labels, fields = chosen(kind, query)
-    initial = _wants_initial(query)
+    initial = is_true(query.get("sendInitialEvents"))
     text = query.get("fieldSelector") or ""
     field, equals, value = text.partition("=")
     simple = equals and "," not in text and "!" not in field and not value.startswith("=")
     watcher = Watcher(
         pending.client, pending.call_id, kind, route.namespace, route.name, labels, fields,
         is_true(query.get("allowWatchBookmarks")), (field, value) if simple else None,
-        forms.wanted(pending.request),
+        forms.wanted(pending.request), query.get("includeObject") or "Metadata",
     )  # fmt: skip
     cache = server.caches[kind.prefix]
     version = version_of(query)
@@ -251,7 +247,7 @@ def watch(server: APIServer, pending: Pending) -> Response | None:
         for obj in cache.all(route.namespace):
             if watcher.matches(obj):
                 server.tell_watcher(watcher, "ADDED", obj)
-        if initial or watcher.bookmarks:
+        if watcher.bookmarks:
             server.tell_watcher(
                 watcher, "BOOKMARK", cacher.bookmark(kind, cache.revision, initial=True)
             )
@@ -270,22 +266,16 @@ def watch(server: APIServer, pending: Pending) -> Response | None:
     return None
 
 
-def _wants_initial(query: Obj) -> bool:
-    if not is_true(query.get("sendInitialEvents")):
-        return False
-    match = query.get("resourceVersionMatch")
-    if match != "NotOlderThan":
-        raise errors.bad_request(
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        )
-    return True
-
-
-def shown(watcher: Watcher, obj: Any) -> Any:
+def shown(server: APIServer, watcher: Watcher, obj: Any) -> Any:
     """An object of an event in the version and form that the watcher asked for."""
     if obj.get("kind") == "Status":
         return obj
     obj = convert.from_stored(watcher.kind, obj)
+    if watcher.form == "Table":
+        tabled, name = server.caches[watcher.kind.prefix].tabled, cacher.identify(watcher)
+        first = name not in tabled
+        tabled[name] = None
+        return forms.row(watcher.kind, obj, server.now, watcher.include, first=first)
     return forms.event(watcher.form, watcher.kind, obj)
 
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kubelab.api import errors, fielderrors, patch
+from kubelab.api import errors, fielderrors, kinds
 from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import (
     EMPTY,
     NOTHING,
     Arr,
     Obj,
-    freeze,
     get,
     merged,
     name_of,
@@ -33,8 +32,10 @@ from kubelab.apiserver import (
     decoding,
     defaults,
     deletion,
+    forms,
     managing,
     modelled,
+    patching,
     reading,
     services,
     stored,
@@ -44,7 +45,7 @@ from kubelab.apiserver import (
     validation_warnings,
 )
 from kubelab.apiserver.pending import Pending, Write
-from kubelab.apiserver.routes import Route
+from kubelab.apiserver.routes import VERBS, Route
 from kubelab.sim.kernel import timestamp
 
 if TYPE_CHECKING:
@@ -75,7 +76,11 @@ def home(route: Route) -> str:
 def write(server: APIServer, pending: Pending) -> Write | Response | None:
     """Dispatches every verb that changes something."""
     route = pending.route
+    forms.check(pending.request)
     if route.subresource:
+        allowed = kinds.subresource(route.kind, route.subresource).verbs
+        if VERBS.get(pending.request.method) not in allowed:
+            raise errors.method_not_allowed()
         special = subresources.HANDLERS.get((route.kind.kind, route.subresource))
         special = special or subresources.HANDLERS.get(("*", route.subresource))
         if special is not None:
@@ -104,7 +109,7 @@ def create(server: APIServer, pending: Pending) -> Write:
         raise errors.method_not_allowed()
     if isinstance(kind, CustomKind) and kind.terminating:
         raise errors.failure(405, TERMINATING, "MethodNotAllowed", {})
-    obj = decoding.placed(pending, decoding.decode(pending, decoding.tree(pending.request)))
+    obj = decoding.placed(pending, decoding.from_body(pending))
     obj = _named(server, obj)
     obj = convert.to_stored(kind, obj)
     return created(server, pending, obj)
@@ -205,7 +210,11 @@ def current(server: APIServer, pending: Pending) -> tuple[Obj, int]:
 def update(server: APIServer, pending: Pending) -> Write | Response:
     """PUT of a whole object."""
     kind = pending.route.kind
-    obj = decoding.placed(pending, decoding.decode(pending, decoding.tree(pending.request)))
+    if not pending.route.name:
+        raise errors.method_not_allowed()
+    obj = decoding.from_body(pending)
+    decoding.check_named(pending, obj)
+    obj = decoding.placed(pending, obj)
     try:
         old, revision = current(server, pending)
     except errors.ApiError:
@@ -219,6 +228,8 @@ def update(server: APIServer, pending: Pending) -> Write | Response:
 def patched(server: APIServer, pending: Pending) -> Write | Response:
     """PATCH: the patch is laid over the object as it is now, as often as that takes."""
     route, kind = pending.route, pending.route.kind
+    if not route.name:
+        raise errors.method_not_allowed()
     media = decoding.header(pending.request, "Content-Type").partition(";")[0].strip()
     if media not in PATCHES:
         raise errors.unsupported_patch_type()
@@ -226,17 +237,15 @@ def patched(server: APIServer, pending: Pending) -> Write | Response:
         raise errors.unsupported_media_type(", ".join(CUSTOM_PATCHES))
     if media == APPLY_PATCH:
         return managing.apply(server, pending)
-    change = decoding.tree(pending.request)
+    change = patching.read(pending.request, media)
     old, revision = current(server, pending)
     shown = convert.from_stored(kind, old)
     shown = merged(shown, apiVersion=kind.api_version, kind=kind.kind)
-    if media == JSON_PATCH:
-        new = patch.json_patch(shown, change)
-    elif media == MERGE_PATCH:
-        new = patch.merge_patch(shown, change)
-    else:
-        new = patch.strategic_merge_patch(shown, change, kind)
-    obj = decoding.placed(pending, decoding.decode(pending, freeze(new)))
+    new = patching.laid_over(shown, change, media, kind)
+    level = pending.request.query.get("fieldValidation") or "Warn"
+    patching.check(kind, shown, new, change, media, level)
+    decoding.check_named(pending, new)
+    obj = decoding.placed(pending, decoding.decode(pending, new))
     if get(obj, "metadata", "resourceVersion") == get(shown, "metadata", "resourceVersion"):
         obj = without(obj, ("metadata", "resourceVersion"))
     obj = convert.to_stored(kind, obj)
@@ -285,7 +294,8 @@ def changed(
     problems = validation.validate_update(kind, old, judged, route.subresource)
     if new["metadata"].get("uid") != uid_of(old):
         uid = new["metadata"].get("uid")
-        problems.insert(0, fielderrors.wrong("metadata.uid", uid, "field is immutable"))
+        problem = fielderrors.wrong("metadata.uid", uid, "field is immutable")
+        problems = [problem, problem, *problems]
     extra: tuple[tuple[str, Obj | None], ...] = ()
     if kind.kind == "Service" and not route.subresource and not problems:
         new, problems, extra = _allocate(server, new, old)

@@ -350,7 +350,8 @@ class APIServer(Housekeeping, Defining):
 
     def tell_watcher(self, watcher: Watcher, type_: str, obj: Any) -> None:
         """Sends one event to one watcher, in the version and form that it asked for."""
-        self.send(watcher.client, "watched", watcher.call_id, type_, reading.shown(watcher, obj))
+        shown = reading.shown(self, watcher, obj)
+        self.send(watcher.client, "watched", watcher.call_id, type_, shown)
 
     def bookmark(self) -> None:
         """Once a minute: watchers learn how far they are, though nothing happened."""

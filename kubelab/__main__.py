@@ -28,7 +28,9 @@ def main(argv: list[str] | None = None) -> int:
     pace = serve.add_mutually_exclusive_group()
     pace.add_argument("--speed", default="1", help="virtual seconds a real second, or max")
     pace.add_argument("--paused", action="store_true")
-    serve.add_argument("--http", action="store_true", help="plain HTTP (the only form so far)")
+    serve.add_argument(
+        "--http", action="store_true", help="plain HTTP, where everybody is the administrator"
+    )
     serve.add_argument("files", nargs="*", metavar="FILE", help="manifests to apply first")
     commands.add_parser("kubectl", help="the built-in kubectl, for a cluster that is served")
     given = sys.argv[1:] if argv is None else argv
@@ -67,6 +69,7 @@ def _lab() -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from kubelab.api.errors import ApiError
     from kubelab.cluster import Cluster
+    from kubelab.serve import wall_clock
     from kubelab.serve_dns import serve_dns
 
     speed: float | None
@@ -76,7 +79,13 @@ def _serve(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"--speed {arguments.speed}: give a number or max\n")
         return 2
     try:
-        cluster = Cluster(nodes=arguments.nodes, seed=arguments.seed, store=arguments.etcd)
+        # Clients reckon ages by their own clock, so this cluster's begins where theirs is.
+        cluster = Cluster(
+            nodes=arguments.nodes,
+            seed=arguments.seed,
+            store=arguments.etcd,
+            epoch=wall_clock(),
+        )
     except (ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -90,7 +99,10 @@ def _serve(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda which, _: ends.append(which))
     server = cluster.serve(
-        arguments.port, speed=0 if arguments.paused else speed, kubeconfig=arguments.kubeconfig
+        arguments.port,
+        speed=0 if arguments.paused else speed,
+        kubeconfig=arguments.kubeconfig,
+        http=arguments.http,
     )
     names = serve_dns(cluster, arguments.dns_port) if arguments.dns_port is not None else None
     sys.stdout.write(f"Kubernetes API: {server.url}\n")

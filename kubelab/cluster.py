@@ -38,7 +38,7 @@ from kubelab.look import Look
 from kubelab.runtime.flavours import FLAVOURS
 from kubelab.scheduler.scheduler import Scheduler
 from kubelab.sim.history import History
-from kubelab.sim.kernel import SECOND, Event, World, to_datetime
+from kubelab.sim.kernel import EPOCH_NS, SECOND, Event, World, from_datetime, to_datetime
 from kubelab.user import You, make_request
 
 # A call whose answer does not come within so much virtual time is given up.
@@ -104,7 +104,7 @@ class Cluster(Look):
 
     `nodes` is a count or a list of Node manifests; the other arguments say how many etcd members
     and API servers there are, whether CoreDNS is installed, and which seed decides names, UIDs and
-    ties. Nothing moves until it is told to.
+    ties. Virtual time begins at `epoch`, else at a date of its own. Nothing moves until told to.
     """
 
     def __init__(
@@ -118,11 +118,12 @@ class Cluster(Look):
         runtime: str = "containerd",
         scheduler_config: Any = None,
         store: str | None = None,
+        epoch: datetime | None = None,
     ) -> None:
         options = Options(etcd, apiservers, dns, runtime, scheduler_config, store)
         # A cluster of the caller's own nodes and without DNS holds what the caller puts in.
         options.storage = dns or isinstance(nodes, int)
-        world = World(seed)
+        world = World(seed, EPOCH_NS if epoch is None else from_datetime(epoch))
         build(world, machines.node_manifests(nodes), options)
         self._adopt(History(world))
 

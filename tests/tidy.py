@@ -43,6 +43,7 @@ REAL_WORLD = {
 TOUCHES_ALL = (
     "kubelab/serve.py",
     "kubelab/serve_dns.py",
+    "kubelab/credentials.py",
     "kubelab/magics.py",
     "kubelab/etcd/external.py",
     "kubelab/views/",
@@ -56,6 +57,7 @@ THIRD_PARTY = {
     "jsonpatch": "kubelab/",
     "jsonpointer": "kubelab/",
     "dns": "kubelab/dns/",
+    "cryptography": "kubelab/credentials.py",
     "anywidget": "kubelab/views/",
     "ipywidgets": "kubelab/views/",
     "traitlets": "kubelab/views/",

@@ -29,7 +29,9 @@ ADMIN = "kubernetes-admin"
 class Request(NamedTuple):
     """One HTTP request: `path` without its query, query and header names in the sender's spelling.
 
-    `body` is an object, bytes as they came from a socket, or None. `user` is who asks.
+    `body` is an object, bytes as they came from a socket, or None. `user` is who asks
+    and `groups` what he belongs to beside the groups that follow from his name; an empty user must
+    show a token among the headers, or is nobody.
     """
 
     method: str
@@ -38,6 +40,7 @@ class Request(NamedTuple):
     headers: Obj = EMPTY
     body: Any = None
     user: str = ADMIN
+    groups: tuple[str, ...] = ()
 
 
 class Response(NamedTuple):

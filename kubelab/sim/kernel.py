@@ -66,6 +66,11 @@ def to_datetime(ns: int) -> datetime:
     return UNIX + timedelta(microseconds=ns // 1000)
 
 
+def from_datetime(moment: datetime) -> int:
+    """Nanoseconds since 1970 of an aware datetime."""
+    return (moment - UNIX) // timedelta(microseconds=1) * 1000
+
+
 def timestamp(ns: int) -> str:
     """metav1.Time: RFC 3339 in whole seconds."""
     return to_datetime(ns).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -13,6 +13,7 @@ from kubelab.views.controllers import show as controllers
 from kubelab.views.dns import show as dns
 from kubelab.views.etcd import show as etcd
 from kubelab.views.kubelet import show as kubelet
+from kubelab.views.owners import show as owners
 from kubelab.views.raft import show as raft
 from kubelab.views.scheduler import show as scheduler
 from kubelab.views.traffic import show as traffic
@@ -24,6 +25,7 @@ __all__ = [
     "dns",
     "etcd",
     "kubelet",
+    "owners",
     "raft",
     "scheduler",
     "story",

@@ -16,6 +16,7 @@ from kubelab.views.kubelet import show as kubelet
 from kubelab.views.owners import show as owners
 from kubelab.views.raft import show as raft
 from kubelab.views.scheduler import show as scheduler
+from kubelab.views.timeline import show as timeline
 from kubelab.views.traffic import show as traffic
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "raft",
     "scheduler",
     "story",
+    "timeline",
     "traffic",
 ]

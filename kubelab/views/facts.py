@@ -16,6 +16,23 @@ from kubelab.views.palette import label_of
 # Kinds that have no namespace, among those that views show.
 CLUSTERED = ("Node", "Namespace", "PersistentVolume")
 
+# What views draw that is neither an object nor a process.
+NO_OBJECTS = ("key", "revision", "query", "column", "hop", "log", "quorum", "loop", "station",
+              "call", "container", "message", "file")  # fmt: skip
+
+
+def _event(cluster: Any, number: int) -> dict[str, Any]:
+    """An event of the trace."""
+    event = cluster.trace[number - 1]
+    return {
+        "kind": "event",
+        "name": str(number),
+        "title": f"event {number}",
+        "rows": [["who", label_of(event.target)], ["what", cluster.tell(event)]],
+        "kubectl": "",
+        "event": number,
+    }
+
 
 def split(name: str) -> tuple[str, str]:
     """`namespace/name` taken apart."""
@@ -40,7 +57,9 @@ def facts_of(cluster: Any, event: int, selection: tuple[str, str] | None) -> dic
     kind, name = selection
     if kind == "component":
         return _component(cluster, event, name)
-    if kind in ("key", "revision", "query", "column", "hop"):
+    if kind == "event":
+        return _event(cluster, int(name))
+    if kind in NO_OBJECTS:
         return {"kind": kind, "name": name, "title": name, "rows": [], "kubectl": "", "event": 0}
     obj = find(cluster.at(event=event), kind, name)
     namespace, short = split(name)

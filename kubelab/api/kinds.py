@@ -344,6 +344,23 @@ def versions(row: Kind) -> tuple[Kind, ...]:
     return tuple(other for other in ALL if other.prefix and other.prefix == row.prefix)
 
 
+def of_definition(definition: Obj) -> Kind | None:
+    """The row by which clients find a definition's objects, once they are served."""
+    conditions = definition.get("status", {}).get("conditions") or ()
+    held = {item.get("type"): item.get("status") for item in conditions}
+    spec = definition.get("spec", {})
+    served = [version for version in spec.get("versions") or () if version.get("served")]
+    if held.get("Established") != "True" or not served:
+        return None
+    stored = [version["name"] for version in served if version.get("storage")]
+    names, version = spec["names"], (stored or [served[0]["name"]])[0]
+    return Kind(
+        spec["group"], version, names["kind"], names["plural"], names.get("singular") or "",
+        spec.get("scope") == "Namespaced", (), (), ALL_VERBS, (),
+        f"/registry/{spec['group']}/{names['plural']}/", (),
+    )  # fmt: skip
+
+
 def groups() -> tuple[str, ...]:
     """The names of all groups in the order of discovery, without the core group."""
     return tuple(dict.fromkeys(row.group for row in ALL if row.group))

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kubelab.api import kinds
+from kubelab.api.kinds import Kind
 from kubelab.api.objects import Obj, key_of, name_of
 from kubelab.api.rest import Response
 from kubelab.client.client import Client
@@ -25,6 +26,11 @@ from kubelab.client.echoes import Echoes
 from kubelab.client.events import Recorder
 from kubelab.client.informer import Informer
 from kubelab.client.workqueue import WorkQueue
+
+
+def custom_key(row: Kind) -> str:
+    """The name of a custom resource's informer; dots have a meaning in reply paths."""
+    return f"{row.plural}_{row.group.replace('.', '_')}"
 
 
 class Process(Client):
@@ -54,6 +60,24 @@ class Process(Client):
         """The shared informer of a kind (`v1/Pod`), begun when first asked for."""
         known = self.informers.get(kinds.named(kind).plural)
         return known if known is not None else self.inform(kind)
+
+    def custom_informer(self, row: Kind) -> Informer:
+        """The shared informer of a custom resource, begun when first asked for."""
+        key = custom_key(row)
+        known = self.informers.get(key)
+        if known is None:
+            known = self.informers[key] = Informer(self, key, row)
+            known.begin()
+        return known
+
+    def drop_informer(self, key: str) -> None:
+        """Ends the informer of a kind that is no more."""
+        if self.informers.pop(key, None) is None:
+            return
+        for call_id, call in list(self.calls.items()):
+            if f"informers.{key}." in f"{call.reply} {call.context}":
+                del self.calls[call_id]
+                self.send(self.servers[self.server], "cancel_request", self.name, call_id)
 
     def informed(self, informer: str) -> None:
         """An informer is filled: controllers that waited for all of theirs may begin to work."""

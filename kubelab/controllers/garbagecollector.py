@@ -16,11 +16,13 @@ In Kubernetes: pkg/controller/garbagecollector (graph_builder.go, garbagecollect
 
 from __future__ import annotations
 
+from typing import Any
+
 from kubelab.api import kinds
 from kubelab.api.kinds import Kind
-from kubelab.api.objects import Arr, Obj, key_of, name_of, namespace_of, owners_of, uid_of
+from kubelab.api.objects import Arr, Obj, freeze, key_of, name_of, namespace_of, owners_of, uid_of
 from kubelab.api.rest import MERGE_PATCH, Response, url
-from kubelab.client.controller import Controller
+from kubelab.client.controller import Controller, custom_key
 from kubelab.controllers.pods import is_terminating
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
@@ -54,6 +56,8 @@ class GarbageCollector(Controller):
         # The dependents of each owner, by UID; an owner may not have been seen yet.
         self.dependents: dict[str, dict[str, None]] = {}
         self.absent: dict[str, None] = {}
+        # The rows of custom resources, by apiVersion and kind.
+        self.custom: dict[tuple[str, str], Kind] = {}
         for row in graph_kinds():
             self.watch(f"{row.api_version}/{row.kind}", "on_object")
 
@@ -66,6 +70,8 @@ class GarbageCollector(Controller):
             old = None
         if new is None:
             return
+        if new["kind"] == "CustomResourceDefinition":
+            self._on_definition(new)
         uid = uid_of(new)
         self.objects[uid] = new
         self.absent.pop(uid, None)
@@ -81,6 +87,36 @@ class GarbageCollector(Controller):
                 self.enqueue(dependent)
         elif is_waiting(new, ORPHAN) and (old is None or not is_waiting(old, ORPHAN)):
             self.enqueue(uid)
+
+    def _on_definition(self, definition: Obj) -> None:
+        """The objects of a custom resource can own and be owned as soon as it is served."""
+        row = kinds.of_definition(definition)
+        if row is None:
+            return
+        for version in definition["spec"]["versions"]:
+            self.custom[(f"{row.group}/{version['name']}", row.kind)] = row
+        if custom_key(row) not in self.process.informers:
+            handler = f"controllers.{self.name}.on_object"
+            self.process.custom_informer(row).subscribe(handler)
+
+    def _definition_gone(self, definition: Obj) -> None:
+        row = kinds.of_definition(definition)
+        if row is None:
+            return
+        self.custom = {key: held for key, held in self.custom.items() if held.prefix != row.prefix}
+        informer = self.process.informers.get(custom_key(row))
+        self.process.drop_informer(custom_key(row))
+        for obj in informer or ():
+            self._gone(obj)
+
+    def _row(self, thing: Obj) -> Kind | None:
+        """The row of an object, or of a reference to one."""
+        place = (thing["apiVersion"], thing["kind"])
+        return kinds.find(*place) or self.custom.get(place)
+
+    def _url(self, obj: Obj) -> str:
+        row = self._row(obj)
+        return url(row, namespace_of(obj), name_of(obj)) if row is not None else ""
 
     def _link(self, uid: str, before: Arr, after: Arr) -> None:
         """The references of an object have changed."""
@@ -112,6 +148,8 @@ class GarbageCollector(Controller):
 
     def _gone(self, obj: Obj) -> None:
         """An object is gone: its dependents are to be looked at, and owners that wait for it."""
+        if obj["kind"] == "CustomResourceDefinition":
+            self._definition_gone(obj)
         uid = uid_of(obj)
         self.objects.pop(uid, None)
         self.absent[uid] = None
@@ -181,7 +219,10 @@ class GarbageCollector(Controller):
             "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": policy,
             "preconditions": {"uid": uid_of(obj)},
         }  # fmt: skip
-        self.delete(_kind_name(obj), namespace_of(obj), name_of(obj), "collected", body=body)
+        if _is_built_in(obj):
+            self.delete(_kind_name(obj), namespace_of(obj), name_of(obj), "collected", body=body)
+        else:
+            self.request("DELETE", self._url(obj), "collected", body=freeze(body))
 
     def collected(self, response: Response) -> bool:
         """A successor of the same name is none of ours."""
@@ -189,7 +230,7 @@ class GarbageCollector(Controller):
 
     def _ask(self, obj: Obj, ref: Obj) -> None:
         """Asks the API server for an owner that the graph does not have."""
-        kind = kinds.find(ref["apiVersion"], ref["kind"])
+        kind = self._row(ref)
         if kind is None:
             # What we cannot look up we must not take for gone.
             return
@@ -211,9 +252,7 @@ class GarbageCollector(Controller):
         patch = {"metadata": {"uid": uid_of(obj), "ownerReferences": left or None}}
         if metadata.get("resourceVersion"):
             patch["metadata"]["resourceVersion"] = metadata["resourceVersion"]
-        self.patch(
-            _kind_name(obj), namespace_of(obj), name_of(obj), patch, "dropped", style=MERGE_PATCH
-        )
+        self._merge(obj, patch, "dropped")
 
     def dropped(self, response: Response) -> None:
         """The references are gone; an owner that waits for that is worked by its own key."""
@@ -261,7 +300,21 @@ class GarbageCollector(Controller):
                 "finalizers": left or None,
             }
         }
-        self.patch(_kind_name(obj), namespace_of(obj), name_of(obj), patch, style=MERGE_PATCH)
+        self._merge(obj, patch)
+
+    def _merge(self, obj: Obj, patch: dict[str, Any], reply: str = "") -> None:
+        """A merge patch of an object of any kind."""
+        if _is_built_in(obj):
+            self.patch(
+                _kind_name(obj), namespace_of(obj), name_of(obj), patch, reply, style=MERGE_PATCH
+            )
+            return
+        headers = self.process.patch_headers[MERGE_PATCH]
+        self.request("PATCH", self._url(obj), reply, body=freeze(patch), headers=headers)
+
+
+def _is_built_in(obj: Obj) -> bool:
+    return kinds.find(obj["apiVersion"], obj["kind"]) is not None
 
 
 def _kind_name(obj: Obj) -> str:

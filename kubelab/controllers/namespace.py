@@ -18,7 +18,7 @@ from kubelab.api.kinds import Kind
 from kubelab.api.objects import NOTHING, Arr, Obj, get, key_of, with_
 from kubelab.api.rest import Response, url
 from kubelab.client.controller import Controller
-from kubelab.client.informer import by_namespace
+from kubelab.client.informer import Informer, by_namespace
 from kubelab.controllers import conditions
 from kubelab.controllers.garbagecollector import graph_kinds
 from kubelab.controllers.pods import is_over, is_terminating
@@ -77,6 +77,8 @@ class NamespaceController(Controller):
         content = {
             plural: informer.indexed("namespace", key) for plural, informer in self.content.items()
         }
+        custom = self._custom()
+        content |= {name: informer.list(key) for name, informer in custom.items()}
         rest = {plural: objs for plural, objs in content.items() if objs}
         remaining = sum(len(objs) for objs in rest.values())
         stage = {"pods": rest["pods"]} if "pods" in rest else rest
@@ -86,7 +88,7 @@ class NamespaceController(Controller):
         if fresh:
             self.note(wish=0, seen=remaining, act=f"delete all {', '.join(fresh)}")
             for plural in fresh:
-                self._empty(self.content[plural].kind, key)
+                self._empty({**self.content, **custom}[plural].kind, key)
         elif rest:
             estimate = _estimate_seconds(stage)
             self.note(wish=0, seen=remaining, act=f"wait for {', '.join(stage)}")
@@ -98,6 +100,14 @@ class NamespaceController(Controller):
             left = Arr([name for name in finalizers if name != "kubernetes"])
             done = with_(namespace, ("spec", "finalizers"), left)
             self.update(done, "finalized", subresource="finalize")
+
+    def _custom(self) -> dict[str, Informer]:
+        """The informers of custom resources; the garbage collector has begun them."""
+        return {
+            name: informer
+            for name, informer in self.process.informers.items()
+            if informer.kind.namespaced and informer.kind not in kinds.ALL
+        }
 
     def _empty(self, kind: Kind, namespace: str) -> None:
         self.request("DELETE", url(kind, namespace), "emptied")
@@ -119,8 +129,9 @@ class NamespaceController(Controller):
             for obj in objs:
                 for finalizer in obj["metadata"].get("finalizers") or ():
                     held[finalizer] = held.get(finalizer, 0) + 1
+        informers = {**self.content, **self._custom()}
         counts = ", ".join(
-            f"{_resource(self.content[plural].kind)} has {len(objs)} resource instances"
+            f"{_resource(informers[plural].kind)} has {len(objs)} resource instances"
             for plural, objs in sorted(rest.items())
         )
         finalizers = ", ".join(

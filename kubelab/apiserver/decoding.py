@@ -1,7 +1,7 @@
 """The body of a request: from what was sent to an object of the kind that the path names.
 
 In Kubernetes: k8s.io/apimachinery/pkg/runtime/serializer and
-k8s.io/apiserver/pkg/endpoints/handlers. Left out so far: protobuf and CBOR.
+k8s.io/apiserver/pkg/endpoints/handlers. Left out: CBOR, which no client sends unless told to.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from kubelab.api import bodies, errors, fielderrors, kinds, manifests
 from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import EMPTY, Obj, freeze, get, merged, thaw, with_
+from kubelab.api.protobuf import wire
 from kubelab.api.rest import Request
 from kubelab.apiserver import schema_check
 from kubelab.apiserver.pending import Pending
@@ -40,8 +41,13 @@ def tree(request: Request) -> Any:
     body = request.body
     if isinstance(body, (dict, list)) or body is None:
         return freeze(body)
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
     media = header(request, "Content-Type").partition(";")[0].strip().lower()
+    if media == wire.MEDIA_TYPE:
+        try:
+            return freeze(wire.read(body if isinstance(body, bytes) else b""))
+        except wire.WireError as error:
+            raise errors.bad_request(str(error)) from None
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
     if media in ("", "application/json") or media.endswith("+json"):
         try:
             return freeze(bodies.read(text)[0])

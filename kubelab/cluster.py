@@ -39,7 +39,7 @@ from kubelab.runtime.flavours import FLAVOURS
 from kubelab.scheduler.scheduler import Scheduler
 from kubelab.sim.history import History
 from kubelab.sim.kernel import EPOCH_NS, SECOND, Event, World, from_datetime, to_datetime
-from kubelab.user import You, make_request
+from kubelab.user import Stream, You, make_request, streams
 
 # A call whose answer does not come within so much virtual time is given up.
 PATIENCE_NS = 120 * SECOND
@@ -227,7 +227,8 @@ class Cluster(Look):
     def request(self, method: str, path: str, body: Any = None, headers: Any = None) -> Response:
         """A request to the API server, with its answer; the handler is the one `serve` uses.
 
-        With `watch=true` in the path, the answer's body is a `Watch`.
+        With `watch=true` in the path, the answer's body is a `Watch`; of a followed log and of an
+        upgraded connection (header `Connection: Upgrade`) it is a `Stream`.
         """
         return self.ask(make_request(method, path, body, headers))
 
@@ -236,10 +237,12 @@ class Cluster(Look):
         with self.lock:
             token = self.new_token()
             watch = request.query.get("watch") in ("true", "1", "")
-            self.act("you", "ask", token, request, watch)
+            stream = not watch and streams(request)
+            self.act("you", "ask", token, request, watch or stream)
             response: Response = self.await_answer(token)
-            if watch and response.ok:
-                return response._replace(body=Watch(self, token))
+            if (watch or stream) and response.ok and response.body is None:
+                body = Stream(self, token) if stream else Watch(self, token)
+                return response._replace(body=body)
             return response
 
     def _call(self, method: str, path: str, body: Any = None, headers: Any = None) -> Any:

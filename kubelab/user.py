@@ -63,6 +63,13 @@ class You(Client):
                 self.send(self.servers[self.server], "cancel_request", self.name, call_id)
         self.streams.pop(token, None)
 
+    def write(self, token: int, data: Any, end: bool) -> None:
+        """Sends into a stream of the user's; `end` says that nothing more will come."""
+        for call_id, call in self.calls.items():
+            if call.watch and call.context[0] == token:
+                server = self.servers[self.server]
+                self.send(server, "stream_input", self.name, call_id, data, end)
+
     def act(self, text: str, detail: Obj) -> None:
         """The user begins something that takes several requests; it is the cause of them all."""
         self.note(act=text, **detail)
@@ -91,6 +98,59 @@ class You(Client):
             because = f": {detail['message']}" if detail.get("message") else ""
             return f"You hear that the API server {outcome} {what} ({code}){because}."
         return f"You hear from {event.actor}: {event.verb}."
+
+
+class Stream:
+    """An open connection to a process in a pod, or a log that goes on.
+
+    `.pieces` are what has come so far, as (channel, data): 1 is output, 2 is errors, 3 the Status
+    at the end. `.over` says that no more will come.
+    """
+
+    def __init__(self, cluster: Any, token: int) -> None:
+        self._cluster = cluster
+        self._token = token
+
+    def _rows(self) -> list[tuple[str, Obj]]:
+        rows: list[tuple[str, Obj]] = self._cluster.world.components["you"].streams.get(
+            self._token, []
+        )
+        return rows
+
+    @property
+    def pieces(self) -> list[tuple[int, Any]]:
+        """All that has come so far."""
+        return [(obj["channel"], obj["data"]) for type_, obj in self._rows() if type_ == "DATA"]
+
+    @property
+    def over(self) -> bool:
+        """Whether the other side has ended it."""
+        return any(type_ == "CLOSED" for type_, _ in self._rows())
+
+    def write(self, data: Any = "", *, end: bool = False) -> None:
+        """Sends input; `end` closes it."""
+        self._cluster.act("you", "write", self._token, data, end)
+
+    def text(self, channel: int = 1) -> str:
+        """What has come on a channel, as one text."""
+        return "".join(str(data) for number, data in self.pieces if number == channel)
+
+    def wait(self, timeout: float = 60) -> bool:
+        """Lets virtual time pass until it is over; False if it is not in time."""
+        return bool(self._cluster.run_until(lambda _: self.over, timeout))
+
+    def cancel(self) -> None:
+        """Goes away."""
+        self._cluster.act("you", "close", self._token)
+
+
+def streams(request: Request) -> bool:
+    """Whether the answer to a request is a `Stream`."""
+    for name, value in request.headers.items():
+        if name.lower() == "connection" and "upgrade" in value.lower():
+            return True
+    follow = request.query.get("follow")
+    return request.path.endswith("/log") and follow not in (None, "", "0", "false")
 
 
 WORDS = {

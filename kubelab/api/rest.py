@@ -53,7 +53,7 @@ class Response(NamedTuple):
     @property
     def ok(self) -> bool:
         """Whether the request was carried out."""
-        return 200 <= self.status < 400
+        return self.status < 400
 
     @property
     def reason(self) -> str:

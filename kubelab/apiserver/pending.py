@@ -37,8 +37,8 @@ class Pending:
     """A request that is not answered yet."""
 
     __slots__ = (
-        "call_id", "client", "current", "dry", "fresh", "gates", "request", "route", "token",
-        "tries", "warnings", "write",
+        "call_id", "client", "container", "current", "dry", "fresh", "gates", "node",
+        "node_object", "request", "route", "token", "tries", "warnings", "write",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +58,10 @@ class Pending:
         self.gates: list[str] = []
         self.warnings: list[str] = []
         self.write: Write | None = None
+        # Of a stream: the container that is meant, and the node whose kubelet is asked.
+        self.container = ""
+        self.node = ""
+        self.node_object: Obj | None = None
 
     def passes(self, gate: str, *more: Any) -> None:
         """Notes that the request got past a gate."""

@@ -56,11 +56,15 @@ MADE_BY_UPDATE = ("Lease", "Event", "Endpoints", "EndpointSlice", "RuntimeClass"
                   "ClusterRole", "RoleBinding", "ClusterRoleBinding")  # fmt: skip
 CUSTOM_PATCHES = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
 TERMINATING = "create not allowed while custom resource definition is terminating"
+# Subresources that lead to a node.
+CONNECTING = ("log", "exec", "attach", "portforward", "proxy")
 PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 
 
 def needed(route: Route) -> tuple[str, ...]:
     """Directories whose caches a request needs beside its own kind's."""
+    if route.subresource in CONNECTING:
+        return ("/registry/pods/", "/registry/minions/", "/registry/endpointslices/")
     if route.verb in ("create", "delete"):
         if route.subresource == "eviction":
             return (*admission.NEEDED, "/registry/poddisruptionbudgets/")

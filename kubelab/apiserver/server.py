@@ -36,8 +36,8 @@ from kubelab.apiserver import (
 from kubelab.apiserver.cacher import WatchCache, Watcher, translate
 from kubelab.apiserver.customresources import DEFINITIONS
 from kubelab.apiserver.defining import Defining
-from kubelab.apiserver.housekeeping import Housekeeping
 from kubelab.apiserver.pending import Pending, Write
+from kubelab.apiserver.streams import Streams
 from kubelab.etcd import records
 from kubelab.sim.kernel import Event
 
@@ -45,7 +45,7 @@ BOOKMARK_SECONDS = 60
 PATIENCE_SECONDS, PATIENCE_TRIES = 0.1, 10
 
 
-class APIServer(Housekeeping, Defining):
+class APIServer(Streams, Defining):
     """One replica of the API server (`apiserver-1`)."""
 
     def __init__(self, name: str, *, etcd: Sequence[str] = ("etcd-1",), address: str = "") -> None:
@@ -80,6 +80,7 @@ class APIServer(Housekeeping, Defining):
         for cache in self.caches.values():
             for watcher in cache.watchers.values():
                 self.send(watcher.client, "closed", watcher.call_id)
+        self.stop_streams()
 
     # A request comes in.
 
@@ -100,8 +101,9 @@ class APIServer(Housekeeping, Defining):
         self._process(pending)
 
     def cancel_request(self, client: str, call_id: int) -> bool:
-        """A client closes a watch; whether it was open."""
-        return any(cache.forget(client, call_id) for cache in self.caches.values())
+        """A client closes a watch or a stream; whether it was open."""
+        caches = self.caches.values()
+        return self.end_stream(client, call_id) or any(c.forget(client, call_id) for c in caches)
 
     def _process(self, pending: Pending) -> None:
         """Works a request as far as it goes."""
@@ -187,6 +189,8 @@ class APIServer(Housekeeping, Defining):
                 self.after(1, "recall", method, request, then, token)
         elif verb == "watched":
             self.cancel_request(target, args[0])
+        elif target.startswith("kubelet/"):
+            self.kubelet_silent(verb, args[1], reason)
 
     def recall(self, method: str, request: Any, then: str, token: int) -> None:
         """Calls etcd again for something of our own."""

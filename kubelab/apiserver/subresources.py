@@ -30,7 +30,15 @@ from kubelab.api.objects import (
     with_,
 )
 from kubelab.api.rest import Response
-from kubelab.apiserver import customresources, decoding, deletion, reading, registry, stored
+from kubelab.apiserver import (
+    connecting,
+    customresources,
+    decoding,
+    deletion,
+    reading,
+    registry,
+    stored,
+)
 from kubelab.apiserver.pending import Pending, Write
 from kubelab.sim.kernel import timestamp
 
@@ -276,17 +284,19 @@ def status(server: APIServer, pending: Pending) -> Write | Response:
     return writer(server, pending)
 
 
-HANDLERS: dict[tuple[str, str], Callable[[Any, Pending], Write | Response]] = {
+HANDLERS: dict[tuple[str, str], Callable[[Any, Pending], Write | Response | None]] = {
     ("*", "scale"): scale,
     ("*", "status"): status,
     ("Pod", "binding"): binding,
     ("Pod", "eviction"): eviction,
     ("Pod", "ephemeralcontainers"): ephemeral_containers,
     ("Namespace", "finalize"): finalize,
-    ("*", "log"): unserved,
-    ("*", "exec"): unserved,
-    ("*", "attach"): unserved,
-    ("*", "portforward"): unserved,
+    ("Pod", "log"): connecting.log,
+    ("Pod", "exec"): connecting.command,
+    ("Pod", "attach"): connecting.command,
+    ("Pod", "portforward"): connecting.port_forward,
+    ("Pod", "proxy"): connecting.pod_proxy,
+    ("Service", "proxy"): connecting.service_proxy,
     ("*", "proxy"): unserved,
     ("*", "token"): unserved,
 }

@@ -96,7 +96,7 @@ class Client(Component):
         call = self.calls.get(call_id)
         if call is None:
             return
-        if not (call.watch and response.ok):
+        if not (call.watch and response.ok and response.body is None):
             del self.calls[call_id]
         request = call.request
         self.note(method=request.method, path=request.path, code=response.status)

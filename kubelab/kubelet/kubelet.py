@@ -24,12 +24,13 @@ from kubelab.client.events import Recorder
 from kubelab.kubelet import hooks, words
 from kubelab.kubelet.backoff import Backoff
 from kubelab.kubelet.eviction import Eviction
+from kubelab.kubelet.forwarding import Connection, Forwarding
 from kubelab.kubelet.imagepuller import ImagePuller
 from kubelab.kubelet.nodereporter import NodeReporter
 from kubelab.kubelet.objectcache import ObjectCache
 from kubelab.kubelet.podworker import PodWorker
 from kubelab.kubelet.probes import Prober
-from kubelab.kubelet.serving import Serving, Stream
+from kubelab.kubelet.serving import Stream
 from kubelab.network.kernel import Kernel
 from kubelab.runtime.cri import Answer
 from kubelab.runtime.service import Runtime
@@ -46,7 +47,7 @@ class Call(NamedTuple):
     context: tuple[Any, ...] = ()
 
 
-class Kubelet(Serving):
+class Kubelet(Forwarding):
     """The kubelet `kubelet/<node>`; `node` is the manifest of its machine, `address` the node's."""
 
     def __init__(
@@ -83,6 +84,8 @@ class Kubelet(Serving):
         self.restarts = Backoff()
         self.eviction = Eviction(self)
         self.streams: dict[int, Stream] = {}
+        self.talks: dict[str, int] = {}
+        self.connections: dict[str, Connection] = {}
         self.ready_for_pods = False
         self.relist_phase_ns = self.now % SECOND
         self.changed_pods: dict[str, None] = {}

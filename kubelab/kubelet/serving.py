@@ -52,6 +52,10 @@ class Serving(Client):
     workers: dict[str, PodWorker]
     streams: dict[int, Stream]
     last_stream: int
+    # Commands that are talked to (the number of the runtime's call), and forwarded ports.
+    talks: dict[str, int]
+    cri_calls: dict[int, Any]
+    connections: dict[str, Any]
 
     if TYPE_CHECKING:
 
@@ -111,7 +115,14 @@ class Serving(Client):
             self.serve_answer(reply_to, token, code=200, text=text)
 
     def attach_to(
-        self, reply_to: str, token: Any, namespace: str, pod: str, container: str, stdin: str
+        self,
+        reply_to: str,
+        token: Any,
+        namespace: str,
+        pod: str,
+        container: str,
+        stdin: str | bool = "",
+        tty: bool = False,
     ) -> None:
         """The output of a running container from now on; its input reaches nobody."""
         self.note(container=container)
@@ -152,7 +163,13 @@ class Serving(Client):
             self.serve_answer(stream.reply_to, stream.token, code=200, text=text)
 
     def stream_closed(self, reply_to: str, token: Any) -> None:
-        """Who followed a log does so no longer."""
+        """Who followed a log or talked to a command does so no longer."""
+        key = f"{reply_to} {token}"
+        self.connections.pop(key, None)
+        call = self.talks.pop(key, None)
+        if call is not None:
+            self.cri_calls.pop(call, None)
+            self.send(self.runtime.name, "exec_left", self.name, call)
         for number, stream in list(self.streams.items()):
             if (stream.reply_to, stream.token) == (reply_to, token):
                 del self.streams[number]
@@ -167,9 +184,14 @@ class Serving(Client):
         pod: str,
         container: str,
         command: tuple[str, ...],
-        stdin: str = "",
+        stdin: str | bool = "",
+        tty: bool = False,
     ) -> None:
-        """Runs a command in a running container."""
+        """Runs a command in a running container.
+
+        Input is a text, or (True, False) what will or will not come by `stream_input`; then output
+        is sent on as it comes.
+        """
         self.note(container=container, command=" ".join(command)[:120])
         worker = self._worker_of(namespace, pod)
         record = worker.newest().get(container) if worker is not None else None
@@ -179,12 +201,38 @@ class Serving(Client):
             self.serve_answer(
                 reply_to, token, code=500, message=f'container not found ("{container}")'
             )
+        elif isinstance(stdin, bool):
+            args: tuple[Any, ...] = (record.id, tuple(command), stdin, tty)
+            call = self.call_runtime("", 0, "executed", "exec_stream", args, (reply_to, token))
+            self.talks[f"{reply_to} {token}"] = call
         else:
             args = (record.id, tuple(command), stdin)
             self.call_runtime("", 0, "executed", "exec", args, (reply_to, token))
 
+    def exec_output(self, call_id: int, stdout: str, stderr: str) -> None:
+        """A running command has written something."""
+        call = self.cri_calls.get(call_id)
+        if call is not None:
+            reply_to, token = call.context
+            self.serve_answer(reply_to, token, code=200, stdout=stdout, stderr=stderr, more=True)
+
+    def stream_input(self, reply_to: str, token: Any, data: Any, end: bool) -> None:
+        """Input for a running command, or bytes for a forwarded port."""
+        key = f"{reply_to} {token}"
+        if key in self.talks:
+            text = data.decode(errors="surrogateescape") if isinstance(data, bytes) else data
+            self.send(self.runtime.name, "exec_input", self.name, self.talks[key], text, end)
+        elif key in self.connections:
+            self.connections[key] = self.connections[key].received(data, end)
+            self.forward_on(key)
+
+    def forward_on(self, key: str) -> None:
+        """Hands on what came for a forwarded port; see `forwarding.py`."""
+        raise NotImplementedError
+
     def executed(self, answer: Answer, reply_to: str, token: Any) -> None:
         """The command has ended, or there is no such command."""
+        self.talks.pop(f"{reply_to} {token}", None)
         if not answer.ok:
             message = (
                 f"Internal error occurred: error executing command in container: {answer.error}"

@@ -30,9 +30,9 @@ from kubelab.runtime.cri import (
     Sandbox,
     SandboxConfig,
 )
-from kubelab.runtime.execution import Execution
 from kubelab.runtime.files import Disk
 from kubelab.runtime.imageservice import ImageService
+from kubelab.runtime.interactive import Interactive
 from kubelab.runtime.words import tell
 from kubelab.sim.kernel import SECOND, Component, Event
 from kubelab.sim.tree import Obj
@@ -44,7 +44,7 @@ START_SECONDS = 0.1
 Factory = Callable[..., str]
 
 
-class Runtime(ImageService, Execution, Component):
+class Runtime(ImageService, Interactive, Component):
     """The runtime of one node, `runtime/<node>`; flavours are subclasses.
 
     `programs` maps an image's name to the class of a learner's own program; `present` are the

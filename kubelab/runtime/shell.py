@@ -37,6 +37,8 @@ class Script:
         self.status = 0
         self.done = False
         self.waiting = False
+        # Whether it waits for a line that somebody types.
+        self.paused = False
         self.variables: dict[str, str] = {}
         self.exported: dict[str, None] = {}
         self.slots: dict[str, str] = {}
@@ -196,6 +198,10 @@ class Script:
     def do_leave(self) -> None:
         """The end of a shell within the script."""
         self.leave(self.status)
+
+    def do_pause(self) -> None:
+        """A shell that is talked to is ready for its next line."""
+        self.paused = self.waiting = True
 
     def do_end(self) -> None:
         """The script's end, when more instructions were put behind it."""

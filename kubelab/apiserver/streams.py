@@ -1,0 +1,184 @@
+"""What the API server hands through to a node: logs, commands, attached output, forwarded ports.
+
+A request for one of these (`connecting.py`) leads to a message to the kubelet of the pod's node;
+the client's call stays open until the kubelet has answered. A call that asks for a stream (a
+followed log, or an upgraded connection) is answered at once, and what comes later reaches the
+client as `watched(call, "DATA", piece)` until `closed(call)`; a piece has a `channel` (1 output,
+2 errors, 3 the end, as a Status) and its `data`. What the client sends goes the other way by
+`stream_input`.
+
+In Kubernetes: apimachinery's util/proxy (UpgradeAwareHandler) and the API server's
+generic/rest/streamer.go, with the kubelet's HTTP server behind them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from kubelab.api import errors
+from kubelab.api.objects import EMPTY, Obj, freeze, get
+from kubelab.api.rest import Response
+from kubelab.apiserver import decoding
+from kubelab.apiserver.housekeeping import Housekeeping
+from kubelab.apiserver.pending import Pending
+from kubelab.network.payloads import HttpResponse
+
+OUTPUT, ERRORS, END = 1, 2, 3
+KUBELET_PORT = 10250
+KUBELET_PATHS = {"container_logs": "containerLogs", "exec_in": "exec", "attach_to": "attach",
+                 "port_forward": "portForward"}  # fmt: skip
+
+
+class Stream(NamedTuple):
+    """An open stream: who reads it, and the kubelet that feeds it."""
+
+    client: str
+    call_id: int
+    kubelet: str
+
+
+class Streams(Housekeeping):
+    """The part of an `APIServer` that stands between clients and kubelets."""
+
+    pending: dict[int, Pending]
+
+    def settle_in(self) -> None:
+        """Begins, with nothing open."""
+        super().settle_in()
+        self.streams: dict[int, Stream] = {}
+
+    def _answer(self, pending: Pending, response: Response) -> None:
+        """Answers a request; see `APIServer`."""
+        raise NotImplementedError
+
+    def stop_streams(self) -> None:
+        """The connections to clients and kubelets break."""
+        for token, stream in self.streams.items():
+            self.send(stream.client, "closed", stream.call_id)
+            self.send(stream.kubelet, "stream_closed", self.name, token)
+
+    def kubelet_answered(self, token: int, answer: Obj) -> None:
+        """A kubelet has an answer, or one more piece of a stream."""
+        self.note(code=answer["code"])
+        stream = self.streams.get(token)
+        pending = self.pending.get(token)
+        if stream is None and pending is not None:
+            stream = self._begins(pending, answer)
+        if stream is not None:
+            self._piece(token, stream, answer)
+
+    def _begins(self, pending: Pending, answer: Obj) -> Stream | None:
+        """The first answer to a plain request: mostly the only one."""
+        if answer["code"] != 200:
+            error = _refusal(pending, answer)
+            self._answer(pending, Response(error.code, EMPTY, error.status))
+        elif pending.route.subresource == "proxy":
+            self._answer(pending, _proxied(answer["payload"]))
+        elif not answer.get("more"):
+            headers = Obj({"Content-Type": "text/plain"})
+            self._answer(pending, Response(200, headers, answer.get("text", "")))
+        else:
+            return self.open_stream(pending, 200)
+        return None
+
+    def open_stream(self, pending: Pending, status: int) -> Stream:
+        """The client's call becomes a stream."""
+        kubelet = f"kubelet/{pending.node}"
+        stream = self.streams[pending.token] = Stream(pending.client, pending.call_id, kubelet)
+        headers = Obj({"Content-Type": "text/plain"}) if status == 200 else EMPTY
+        self._answer(pending, Response(status, headers, None))
+        return stream
+
+    def _piece(self, token: int, stream: Stream, answer: Obj) -> None:
+        """Hands one piece on; the last one ends the stream."""
+        for channel, field in ((OUTPUT, "text"), (OUTPUT, "stdout"), (ERRORS, "stderr")):
+            if answer.get(field):
+                self._tell(stream, channel, answer[field])
+        if answer.get("more"):
+            return
+        del self.streams[token]
+        self._tell(stream, END, ended(answer))
+        self.send(stream.client, "closed", stream.call_id)
+
+    def _tell(self, stream: Stream, channel: int, data: Any) -> None:
+        self.send(stream.client, "watched", stream.call_id, "DATA", Obj(channel=channel, data=data))
+
+    def stream_input(self, client: str, call_id: int, data: Any, end: bool) -> None:
+        """The client sends into a stream of its own; `end` says that nothing more will come."""
+        for token, stream in self.streams.items():
+            if (stream.client, stream.call_id) == (client, call_id):
+                self.note(bytes=len(data), end=end)
+                self.send(stream.kubelet, "stream_input", self.name, token, data, end)
+
+    def end_stream(self, client: str, call_id: int) -> bool:
+        """A client goes away; whether it had a stream."""
+        for token, stream in list(self.streams.items()):
+            if (stream.client, stream.call_id) == (client, call_id):
+                del self.streams[token]
+                self.send(stream.kubelet, "stream_closed", self.name, token)
+                return True
+        return False
+
+    def kubelet_silent(self, verb: str, token: int, reason: str) -> None:
+        """The kubelet of a node cannot be reached."""
+        pending = self.pending.get(token)
+        stream = self.streams.pop(token, None)
+        if stream is not None:
+            self.send(stream.client, "closed", stream.call_id)
+        if pending is None:
+            return
+        address = get(pending.node_object, "status", "addresses", 0, "address") or pending.node
+        where = f"{address}:{KUBELET_PORT}"
+        why = "connect: connection refused" if reason == "refused" else "i/o timeout"
+        dial = f"dial tcp {where}: {why}"
+        if verb == "container_logs":
+            route = pending.route
+            path = f"{route.namespace}/{route.name}/{pending.container}"
+            text = f'Get "https://{where}/{KUBELET_PATHS[verb]}/{path}": {dial}'
+            error = errors.failure(500, text)
+        else:
+            error = errors.failure(500, f"error dialing backend: {dial}")
+        self._answer(pending, Response(error.code, EMPTY, error.status))
+
+
+def upgraded(pending: Pending) -> bool:
+    """Whether the client wants the connection for itself from now on."""
+    return "upgrade" in decoding.header(pending.request, "Connection").lower()
+
+
+def ended(answer: Obj) -> Obj:
+    """The Status at the end of a stream: how the command has ended."""
+    if answer["code"] != 200:
+        return freeze({  # type: ignore[no-any-return]
+            "metadata": {}, "status": "Failure", "reason": "InternalError", "code": 500,
+            "message": answer.get("message", ""),
+            "details": {"causes": [{"message": answer.get("message", "")}]},
+        })  # fmt: skip
+    code = answer.get("exitCode")
+    if code:
+        text = f"command terminated with non-zero exit code: exit status {code}"
+        return freeze({  # type: ignore[no-any-return]
+            "metadata": {}, "status": "Failure", "reason": "NonZeroExitCode", "message": text,
+            "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
+        })  # fmt: skip
+    return freeze({"metadata": {}, "status": "Success"})  # type: ignore[no-any-return]
+
+
+def _refusal(pending: Pending, answer: Obj) -> errors.ApiError:
+    """What a kubelet's refusal is to the client."""
+    text, code = str(answer.get("message", "")), answer["code"]
+    if code == 400:
+        return errors.bad_request(text)
+    if code == 404:
+        name = pending.route.name
+        said = f"the server could not find the requested resource ( pods/log {name})"
+        return errors.failure(404, said, "NotFound", {"name": name, "kind": "pods/log"})
+    return errors.internal_error(text)
+
+
+def _proxied(payload: Any) -> Response:
+    """The answer of a program in a pod, passed on."""
+    if not isinstance(payload, HttpResponse):
+        return Response(200, Obj({"Content-Type": "text/plain"}), str(payload or ""))
+    headers = {"Content-Type": "text/plain; charset=utf-8", **dict(payload.headers)}
+    return Response(payload.status, Obj(headers), payload.body)

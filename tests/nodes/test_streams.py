@@ -1,0 +1,170 @@
+"""What goes through the API server to a pod's processes: logs, commands, ports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kubelab import Cluster
+
+PODS = "/api/v1/namespaces/default/pods"
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}
+LOOP = ["sh", "-c", "while true; do echo hi; sleep 5; done"]
+
+
+def pod(name: str, *containers: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+        "spec": {"containers": list(containers), **spec},
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def running() -> Cluster:
+    c = Cluster(nodes=1, dns=False)
+    c.apply(pod("web", {"name": "c", "image": "nginx"}))
+    c.apply(pod("loop", {"name": "c", "image": "busybox", "command": LOOP}))
+    c.apply(pod("two", {"name": "a", "image": "nginx"}, {"name": "b", "image": "kubelab/sleep"}))
+    c.apply(pod("stuck", {"name": "c", "image": "nginx"}, nodeSelector={"no": "such"}))
+    c.run(20)
+    return c
+
+
+def execute(c: Cluster, name: str, *words: str, query: str = "") -> Any:
+    command = "&".join(f"command={word}" for word in words)
+    return c.request("GET", f"{PODS}/{name}/exec?{command}{query}", headers=UPGRADE)
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "message"),
+    [
+        ("web/log?tailLines=-1", 422, 'PodLogOptions "web" is invalid: tailLines: Invalid value: '
+         "-1: must be greater than or equal to 0"),
+        ("web/log?tailLines=x", 400, 'strconv.ParseInt: parsing "x": invalid syntax'),
+        ("two/log", 400,
+         "a container name must be specified for pod two, choose one of: [a b]"),
+        ("two/log?container=x", 400, "container x is not valid for pod two"),
+        ("web/log?previous=true", 400,
+         'previous terminated container "c" in pod "web" not found'),
+        ("none/log", 404, 'pods "none" not found'),
+        ("web/exec?command=ls", 400, "Upgrade request required"),
+        ("stuck/exec?command=ls", 400, "pod stuck does not have a host assigned"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_refused_in_kubernetes_words(
+    running: Cluster, path: str, code: int, message: str
+) -> None:
+    """Options, containers and pods that are not there get the real server's refusal."""
+    answer = running.request("GET", f"{PODS}/{path}")
+    assert (answer.status, answer.message) == (code, message)
+
+
+def test_a_log_is_text_and_that_of_a_pod_without_a_node_is_empty(running: Cluster) -> None:
+    """The log comes as text/plain."""
+    answer = running.request("GET", f"{PODS}/web/log?limitBytes=5")
+    assert (answer.headers["Content-Type"], answer.body) == ("text/plain", "ready")
+    assert running.request("GET", f"{PODS}/stuck/log").body == ""
+
+
+def test_a_followed_log_goes_on_until_it_is_left(running: Cluster) -> None:
+    """New lines come as they are written, and none after the reader has gone."""
+    c = running.fork()
+    stream: Any = c.request("GET", f"{PODS}/loop/log?follow=true&tailLines=1").body
+    c.run(11)
+    assert stream.text() == "hi\nhi\nhi\n"
+    stream.cancel()
+    c.run(11)
+    assert not c.world.components["apiserver-1"].streams  # type: ignore[attr-defined]
+
+
+def test_a_commands_output_comes_as_it_is_written(running: Cluster) -> None:
+    """Output and errors have channels of their own; the Status at the end has the exit code."""
+    c = running.fork()
+    stream = execute(c, "loop", "sh", "-c", "echo%20a;sleep%203;ls%20/no;exit%203").body
+    c.run(1)
+    assert stream.pieces == [(1, "a\n")]
+    assert stream.wait()
+    errors, end = stream.pieces[1:]
+    assert errors == (2, "ls: /no: No such file or directory\n")
+    assert end[1]["details"]["causes"] == [{"reason": "ExitCode", "message": "3"}]
+
+
+def test_input_reaches_the_command_when_it_is_complete(running: Cluster) -> None:
+    """`cat` gives back what was sent in two pieces."""
+    c = running.fork()
+    stream = execute(c, "loop", "cat", query="&stdin=true").body
+    stream.write("x\n")
+    stream.write("y\n", end=True)
+    assert stream.wait()
+    assert stream.text() == "x\ny\n"
+    assert stream.pieces[-1][1]["status"] == "Success"
+
+
+def test_a_shell_on_a_terminal_echoes_keeps_its_state_and_heeds_ctrl_c(running: Cluster) -> None:
+    """Keys are shown, `cd` and variables last, Ctrl-C ends a sleep, `exit` ends the shell."""
+    c = running.fork()
+    stream = execute(c, "loop", "sh", query="&stdin=true&tty=true").body
+    stream.write("cd /tmq\x7fp\rx=5; echo $x; pwd\rsleep 100\r")
+    c.run(2)
+    stream.write("\x03exit 4\r")
+    assert stream.wait()
+    assert stream.text() == (
+        "/ # cd /tmq\b \bp\r\n/ # x=5; echo $x; pwd\r\n5\r\n/tmp\r\n/ # sleep 100\r\n^C\r\n"
+        "/ # exit 4\r\n"
+    )
+    assert stream.pieces[-1][1]["details"]["causes"][0]["message"] == "4"
+
+
+def test_a_forwarded_port_carries_bytes(running: Cluster) -> None:
+    """HTTP written in two pieces is answered as bytes; a closed port says so at the end."""
+    c = running.fork()
+    stream: Any = c.request("GET", f"{PODS}/web/portforward?port=80", headers=UPGRADE).body
+    stream.write(b"GET / HTTP/1.1\r\nHo")
+    stream.write(b"st: x\r\n\r\n")
+    c.run(1)
+    answer = b"".join(data for _, data in stream.pieces)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"<h1>Welcome to nginx!</h1>\n")
+    stream.write(b"", end=True)
+    assert stream.wait()
+    stream = c.request("GET", f"{PODS}/web/portforward?port=81", headers=UPGRADE).body
+    stream.write(b"GET / HTTP/1.1\r\n\r\n")
+    assert stream.wait()
+    assert "127.0.0.1:81: connect: connection refused" in stream.pieces[-1][1]["message"]
+
+
+def test_the_server_proxies_to_pods_and_services(running: Cluster) -> None:
+    """`/proxy` of a pod and of a service answer what the program answers."""
+    c = running.fork()
+    assert c.request("GET", f"{PODS}/web:80/proxy/").body == "<h1>Welcome to nginx!</h1>\n"
+    assert c.request("GET", f"{PODS}/web/proxy/no/such").status == 404
+    labels = {"metadata": {"labels": {"app": "web"}}}
+    c.request("PATCH", f"{PODS}/web", labels, {"Content-Type": "application/merge-patch+json"})
+    c.apply({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 8080, "targetPort": 80}]},
+    })  # fmt: skip
+    c.run(5)
+    path = "/api/v1/namespaces/default/services/s:8080/proxy/"
+    assert c.request("GET", path).body == "<h1>Welcome to nginx!</h1>\n"
+
+
+def test_a_kubelet_that_is_gone_is_named(running: Cluster) -> None:
+    """Where nothing listens on port 10250, the answer says what could not be dialled."""
+    c = running.fork()
+    c.faults.stop("kubelet/node-1")
+    answer = c.request("GET", f"{PODS}/web/log")
+    assert answer.status == 500
+    assert answer.message == (
+        'Get "https://192.168.0.11:10250/containerLogs/default/web/c": '
+        "dial tcp 192.168.0.11:10250: connect: connection refused"
+    )
+
+
+def test_a_node_without_a_machine_is_as_one_that_is_away() -> None:
+    """A Node object alone has no kubelet that could answer."""
+    c = Cluster(nodes=0, dns=False)
+    c.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "paper"}})
+    c.apply(pod("web", {"name": "c", "image": "nginx"}, nodeName="paper"))
+    assert c.request("GET", f"{PODS}/web/log").status == 500

@@ -2,14 +2,15 @@
 
 It reads the pod's resolv.conf: which servers to ask, which endings to try, how long to wait.
 Every full name is a query on its own; the first with an answer ends the search. NXDOMAIN and
-NODATA go on to the next ending; a server that does not answer in time is asked again, then the
-next one; a search that meets no server at all ends at once.
+NODATA go on to the next ending; after a server that does not answer in time, or cannot, comes the
+next one, and after the last one the first again; a search that meets no server at all ends at once.
 
 The type `A+AAAA` asks for both at each full name, as getaddrinfo does; any other type is asked
 for alone. The option `musl:1` of a resolv.conf chooses the rules of musl (Alpine) instead.
 
 In Kubernetes: not a part of it; glibc 2.36's resolv/res_query.c and res_send.c, in each
-container. Left out: the option `rotate`, caches (nscd), `single-request`.
+container. Left out: caches (nscd), and that glibc by itself turns to `single-request` where one of
+two answers stays away.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 
 from kubelab.api.objects import Obj, get
 from kubelab.dns import wire
+from kubelab.dns.musl import Musl
 from kubelab.network import resolvconf
 from kubelab.network.addresses import is_address
 from kubelab.network.kernel import Kernel
@@ -26,6 +28,9 @@ from kubelab.sim.kernel import Component, Event
 
 BOTH = "A+AAAA"
 PORT = 53
+# glibc takes no more than these, whatever the file says.
+MOST = {"timeout": 30, "attempts": 5}
+EDNS_BYTES = 1200
 
 
 class Job(NamedTuple):
@@ -48,9 +53,20 @@ class Job(NamedTuple):
     got: tuple[Step, ...] = ()
     steps: tuple[Step, ...] = ()
     saved: str = ""
+    asked: str = ""
+    # With the option `rotate`: the server that is asked first.
+    first_server: int = 0
+    # What musl has asked at this full name and has not read an answer to.
+    unread: tuple[Step, ...] = ()
+    again_left: int = 0
+
+    @property
+    def musl(self) -> bool:
+        """Whether musl's rules are followed."""
+        return bool(resolvconf.option(self.conf, "musl", 0))
 
 
-class Resolver(Component):
+class Resolver(Musl, Component):
     """The resolver of a machine's pods, `resolver/<node>`."""
 
     def __init__(self, name: str) -> None:
@@ -74,7 +90,7 @@ class Resolver(Component):
     ) -> None:
         """Looks a name up for a program in a pod; it gets `resolved(token, Resolution)`."""
         self.note(name=name, type=type_, source=source_ip)
-        types = ("A", "AAAA") if type_ == BOTH else (type_,)
+        types: tuple[str, ...] = ("A", "AAAA") if type_ == BOTH else (type_,)
         local = _from_hosts(resolv_conf, name, types)
         if local or (type_ == BOTH and is_address(name)):
             rows = local or (Answer(name, 0, "AAAA" if ":" in name else "A", name),)
@@ -88,55 +104,73 @@ class Resolver(Component):
             rcode = "FORMERR" if servers else "TIMEOUT"
             self.send(reply_to, "resolved", token, Resolution(name, type_, rcode))
             return
+        if resolvconf.has_option(resolv_conf, "no-aaaa"):
+            types = tuple(type_ for type_ in types if type_ != "AAAA")
+            if not types:
+                self.send(reply_to, "resolved", token, Resolution(name, type_, "NOERROR"))
+                return
         self.last_job += 1
-        job = Job(reply_to, token, source_ip, resolv_conf, name, types, candidates)
+        job = Job(reply_to, token, source_ip, resolv_conf, name, types, candidates, asked=type_)
+        if len(servers) > 1 and resolvconf.has_option(resolv_conf, "rotate"):
+            job = job._replace(first_server=self.chance.below(len(servers)))
         self._ask(self.last_job, job)
 
     def _ask(self, number: int, job: Job) -> None:
         """Sends the queries for the full name that the job has come to."""
         self.jobs[number] = job = job._replace(open=job.types, got=())
+        if job.musl:
+            self.ask_all(number, job)
+            return
         # All types of a full name go from one socket, so they meet the same server.
         port = 0
-        for type_ in job.types:
-            port = self._query(number, job, type_, "UDP", port)
+        protocol = "TCP" if resolvconf.has_option(job.conf, "use-vc") else "UDP"
+        for type_ in job.types[:1] if _one_by_one(job.conf) else job.types:
+            port = self._query(number, job, type_, protocol, port)
 
-    def _query(self, number: int, job: Job, type_: str, protocol: str, source_port: int = 0) -> int:
-        """Sends one query; returns the port that it was sent from."""
+    def _query(
+        self, number: int, job: Job, type_: str, protocol: str, source_port: int = 0, at: int = -1
+    ) -> int:
+        """Sends one query, to server `at` or the one whose turn it is; returns its own port."""
         kernel = self._kernel()
-        server = self._server(job)
         full = job.candidates[job.place]
-        token = (number, job.place, job.retry, type_, protocol)
+        place = at if at >= 0 else server_place(job.conf, job.retry, job.first_server)
+        token = (number, job.place, job.retry, type_, protocol, place)
         if kernel is None:
             self.answered(token, Outcome(False, None, "refused"))
             return 0
-        timeout = float(resolvconf.option(job.conf, "timeout", 5))
-        question = wire.query(full, type_, self.chance.below(65536))
+        question = wire.query(
+            full, type_, self.chance.below(65536),
+            payload=EDNS_BYTES if resolvconf.has_option(job.conf, "edns0") else 0,
+            authentic=resolvconf.has_option(job.conf, "trust-ad"),
+        )  # fmt: skip
         return kernel.open(
-            job.source, server, PORT, protocol, question, self.name, token, timeout, source_port
-        )
+            job.source, job.conf["nameservers"][place], PORT, protocol, question, self.name, token,
+            waits_seconds(job.conf, job.retry), source_port,
+        )  # fmt: skip
 
     def _server(self, job: Job) -> str:
         servers = job.conf["nameservers"]
-        return str(servers[job.retry % len(servers)])
+        return str(servers[server_place(job.conf, job.retry, job.first_server)])
 
     # An answer from a server.
 
-    def answered(self, token: tuple[int, int, int, str, str], outcome: Outcome) -> None:
+    def answered(self, token: tuple[int, int, int, str, str, int], outcome: Outcome) -> None:
         """One query has its answer, or none in time."""
-        number, place, retry, type_, protocol = token
+        number, place, retry, type_, protocol, at = token
         job = self.jobs.get(number)
         if job is None or (job.place, job.retry) != (place, retry) or type_ not in job.open:
             self.note(late=True)
             return
         full = job.candidates[job.place]
-        step = Step(full, type_, outcome.error.upper(), self._server(job), (), outcome.hops)
+        server = str(job.conf["nameservers"][at])
+        step = Step(full, type_, outcome.error.upper(), server, (), outcome.hops)
         if outcome.ok:
             message = wire.read_response(outcome.payload)
             if message is None:
                 step = step._replace(rcode="SERVFAIL", origin=outcome.pod)
             elif message.truncated and protocol == "UDP":
                 self.note(name=full, type=type_, truncated=True)
-                self._query(number, job, type_, "TCP")
+                self._query(number, job, type_, "TCP", at=at)
                 return
             else:
                 step = step._replace(
@@ -146,21 +180,35 @@ class Resolver(Component):
             name=full, type=type_, rcode=step.rcode, server=step.server, origin=step.origin,
             answers=[f"{row.type} {row.data}" for row in step.answers[:8]],
         )  # fmt: skip
+        if job.musl:
+            if not self.reads(number, job, step, at):
+                return
+            job = self.jobs[number]
         left = tuple(other for other in job.open if other != type_)
-        job = job._replace(open=left, got=(*job.got, step))
-        self.jobs[number] = job
+        job = self.jobs[number] = job._replace(open=left, got=(*job.got, step))
         if not left:
             self._judge(number, job)
+        elif not job.musl and _one_by_one(job.conf):
+            self._query(number, job, left[0], protocol)
 
     def _judge(self, number: int, job: Job) -> None:
         """All types of this full name are answered: go on, ask again, or end."""
         got = tuple(step for type_ in job.types for step in job.got if step.type == type_)
         rcodes = [step.rcode for step in got]
-        tries = len(job.conf["nameservers"]) * resolvconf.option(job.conf, "attempts", 2)
+        servers = job.conf["nameservers"]
+        tries = len(servers) * _limited(job.conf, "attempts", 2)
         answers = tuple(row for step in got for row in step.answers)
-        job = job._replace(steps=(*job.steps, *got))
+        if job.musl:
+            # In the order sent: all servers for one type, then for the other.
+            got = tuple(sorted((*got, *job.unread), key=lambda step: (
+                job.types.index(step.type), servers.index(step.server)
+            )))  # fmt: skip
+        job = job._replace(steps=(*job.steps, *got), unread=())
         if answers:
             self._end(number, job, "NOERROR", answers)
+        elif job.musl and rcodes[0] not in ("NOERROR", "NXDOMAIN"):
+            # EAI_AGAIN: musl tries no further ending where nobody could say anything.
+            self._end(number, job, rcodes[0])
         elif all(code in ("NOERROR", "NXDOMAIN") for code in rcodes):
             self._next(number, job, "NOERROR" if "NOERROR" in rcodes else "NXDOMAIN")
         elif job.retry + 1 < tries:
@@ -184,7 +232,7 @@ class Resolver(Component):
         elif not saved.startswith("="):
             rank = ("", "NXDOMAIN", "SERVFAIL", "NOERROR")
             saved = max(saved, rcode, key=rank.index)
-        stop = resolvconf.option(job.conf, "musl", 0) and (as_is_first or rcode == "NOERROR")
+        stop = job.musl and (as_is_first or rcode == "NOERROR")
         if job.place + 1 < len(job.candidates) and not stop:
             self.note(next=job.candidates[job.place + 1])
             self._ask(number, job._replace(place=job.place + 1, retry=0, saved=saved))
@@ -202,10 +250,9 @@ class Resolver(Component):
 
     def _end(self, number: int, job: Job, rcode: str, answers: tuple[Answer, ...] = ()) -> None:
         del self.jobs[number]
-        type_ = BOTH if len(job.types) > 1 else job.types[0]
         self.note(result=rcode, questions=len(job.steps), asked=job.name)
         self.note(found=[row.data for row in answers[:8]])
-        done = Resolution(job.name, type_, rcode, answers, job.steps)
+        done = Resolution(job.name, job.asked, rcode, answers, job.steps)
         self.send(job.reply_to, "resolved", job.token, done)
 
     @staticmethod
@@ -217,7 +264,7 @@ class Resolver(Component):
                 return f"{who} asks nobody about {name} because {detail['known']}."
             first = (detail.get("candidates") or [name])[0].rstrip(".")
             return f"{who} tries {first} first because of the pod's resolv.conf."
-        if event.verb == "answered" and detail.get("rcode"):
+        if event.verb in ("answered", "next_round") and detail.get("rcode"):
             return _tell_answered(who, detail)
         if event.verb == "start":
             return f"{who} of {event.target.partition('/')[2]} is there."
@@ -255,6 +302,33 @@ def search(conf: Obj, name: str) -> tuple[str, ...]:
     if resolvconf.option(conf, "musl", 0) and found[0] == f"{name}.":
         return found[:1]
     return found
+
+
+def _limited(conf: Obj, name: str, default: int) -> int:
+    return min(resolvconf.option(conf, name, default), MOST[name])
+
+
+def _one_by_one(conf: Obj) -> bool:
+    """Whether AAAA is asked only after A is answered."""
+    return any(resolvconf.has_option(conf, f"single-request{end}") for end in ("", "-reopen"))
+
+
+def server_place(conf: Obj, retry: int, first: int = 0) -> int:
+    """Which of the servers is asked at the `retry`-th try."""
+    return (first + retry) % len(conf["nameservers"])
+
+
+def waits_seconds(conf: Obj, retry: int) -> float:
+    """How long a server may take: the n-th gets the time doubled n times, shared by all.
+
+    musl shares its time evenly among its rounds, but reads until the end what comes from any.
+    """
+    seconds, count = _limited(conf, "timeout", 5), len(conf["nameservers"])
+    if resolvconf.option(conf, "musl", 0):
+        rounds = _limited(conf, "attempts", 2)
+        return seconds * (rounds - retry) / rounds
+    place = retry % count
+    return float(max(1, (seconds << place) // count if place else seconds))
 
 
 def _sendable(name: str) -> bool:

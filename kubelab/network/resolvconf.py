@@ -22,6 +22,8 @@ NODE_CONF = freeze({"nameservers": ["192.0.2.53"], "searches": [], "options": []
 NAMESERVERS = 3
 SEARCHES = 32
 SEARCH_CHARACTERS = 2048
+# glibc takes no more than this for `ndots`.
+NDOTS = 15
 
 
 class Formed(NamedTuple):
@@ -137,6 +139,11 @@ def option(conf: Obj, name: str, default: int) -> int:
     return default
 
 
+def has_option(conf: Obj, name: str) -> bool:
+    """Whether an option stands there, with a value or without."""
+    return any(item.partition(":")[0] == name for item in get(conf, "options", default=()))
+
+
 def candidates(conf: Obj, name: str) -> tuple[str, ...]:
     """The full names that are tried for a name, in order, each with its final dot.
 
@@ -150,5 +157,9 @@ def candidates(conf: Obj, name: str) -> tuple[str, ...]:
         f"{name}.{ending.rstrip('.')}." if ending != "." else as_is
         for ending in get(conf, "searches", default=())
     )
-    tried = (as_is, *endings) if name.count(".") >= option(conf, "ndots", 1) else (*endings, as_is)
+    tried = (
+        (as_is, *endings)
+        if name.count(".") >= min(option(conf, "ndots", 1), NDOTS)
+        else (*endings, as_is)
+    )
     return tuple(dict.fromkeys(tried))

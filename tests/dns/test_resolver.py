@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kubelab.api.objects import freeze
+from kubelab.dns.resolver import waits_seconds
 from kubelab.network.payloads import Resolution
 from kubelab.network.resolvconf import candidates, parse, render, resolv_conf
 from tests.network.lab import Lab, namespace, service, with_dns
@@ -226,3 +227,104 @@ def test_both_types_go_from_one_socket(lab: Lab) -> None:
     ports = {step.hops[0].before.partition(" ")[0] for step in found.steps}
     assert len(ports) == 1
     assert found.steps[1].hops[0].chain == "conntrack"
+
+
+def silent_and_good(lab: Lab) -> dict[str, Any]:
+    """A resolv.conf with a server that is silent and one that answers."""
+    return {**CONF, "nameservers": ["10.244.2.99", "10.96.0.10"]}
+
+
+def test_musl_asks_all_servers_at_once(lab: Lab) -> None:
+    """Each type goes to every server; the one that answers is heard at once, the other never."""
+    conf = {**silent_and_good(lab), "options": ["ndots:5", "musl:1"]}
+    before = lab.world.now
+    lab.world.send(
+        "client", "resolver/node-1", "lookup",
+        ("client", "t", "10.244.1.2", freeze(conf), "web", "A+AAAA"),
+    )  # fmt: skip
+    while not lab.client.results:
+        lab.world.step()
+    found = lab.client.results.pop()
+    assert [(step.type, step.server, step.rcode) for step in found.steps] == [
+        ("A", "10.244.2.99", "UNREAD"), ("A", "10.96.0.10", "NOERROR"),
+        ("AAAA", "10.244.2.99", "UNREAD"), ("AAAA", "10.96.0.10", "NOERROR"),
+    ]  # fmt: skip
+    assert found.addresses == ("10.97.3.4",)
+    assert lab.world.now - before < 1_000_000_000
+    lab.settle()
+
+
+def test_musl_gives_up_without_another_ending() -> None:
+    """Nobody answers: two rounds of 2.5 s, then no further name is tried, not even as it is."""
+    lab = Lab(2)
+    with_dns(lab)
+    client = lab.pod("client")
+    lab.world.halt("kernel/node-2")
+    before = lab.world.now
+    conf = {**CONF, "options": ["ndots:5", "musl:1"]}
+    found = lab.lookup(client, conf, "web", "A+AAAA")
+    assert (found.rcode, {step.name for step in found.steps}) == ("TIMEOUT", {"web" + D})
+    assert 5.0 <= (lab.world.now - before) / 1e9 < 5.1
+
+
+@pytest.mark.parametrize(
+    ("options", "servers", "seconds"),
+    [
+        ([], 1, [5, 5]), (["timeout:1", "attempts:3"], 1, [1, 1, 1]), ([], 2, [5, 5, 5, 5]),
+        ([], 3, [5, 3, 6, 5, 3, 6]), (["timeout:1"], 3, [1, 1, 1, 1, 1, 1]),
+        (["timeout:99", "attempts:1"], 1, [30]),
+    ],
+)  # fmt: skip
+def test_waits_of_glibc(options: list[str], servers: int, seconds: list[int]) -> None:
+    """The n-th server gets the time doubled n times and shared by all; never under 1 second."""
+    conf = freeze({"nameservers": ["10.9.9.9"] * servers, "options": options})
+    assert [waits_seconds(conf, retry) for retry in range(len(seconds))] == seconds
+
+
+def test_single_request_asks_one_after_the_other(lab: Lab) -> None:
+    """With `single-request` AAAA goes out when A has its answer, without it both at once."""
+    for options, apart in ((["single-request"], True), ([], False)):
+        lab.lookup("10.244.1.2", {**CONF, "options": ["ndots:5", *options]}, "web", "A+AAAA")
+        asked = [e.ns for e in lab.world.trace if e.detail.get("type") and e.verb == "received"]
+        assert (asked[-1] - asked[-2] > 0) is apart
+
+
+def test_no_aaaa_leaves_that_type_out(lab: Lab) -> None:
+    """With `no-aaaa` a program's lookup asks for A only, and AAAA alone is asked of nobody."""
+    conf = {**CONF, "options": ["ndots:5", "no-aaaa"]}
+    found = lab.lookup("10.244.1.2", conf, "web", "A+AAAA")
+    assert [(step.type, step.name) for step in found.steps] == [("A", "web" + D)]
+    assert found.type == "A+AAAA"
+    alone = lab.lookup("10.244.1.2", conf, "web", "AAAA")
+    assert (alone.rcode, alone.steps) == ("NOERROR", ())
+
+
+def test_rotate_begins_with_either_server(lab: Lab) -> None:
+    """With `rotate` the first question goes to any of the servers."""
+    conf = {**CONF, "nameservers": ["10.96.0.10", "10.244.2.2"], "options": ["ndots:5", "rotate"]}
+    first = [lab.lookup("10.244.1.2", conf, "web").steps[0].server for _ in range(20)]
+    assert set(first) == {"10.96.0.10", "10.244.2.2"}
+
+
+def test_use_vc_asks_over_tcp(lab: Lab) -> None:
+    """With `use-vc` the question goes over TCP, and so through the rules of that port."""
+    (step,) = lab.lookup("10.244.1.2", {**CONF, "options": ["ndots:5", "use-vc"]}, "web").steps
+    assert "KUBE-SVC-ERIFXISQEP7F7OF4" in [hop.chain for hop in step.hops]
+
+
+def test_a_server_that_cannot_answer_is_followed_by_the_next() -> None:
+    """After SERVFAIL comes the next server at once; after all of them, the next ending."""
+    lab = Lab(2)
+    ready = with_dns(lab)
+    lab.server.put(service("web", "10.97.3.4", 80))
+    client = lab.pod("client")
+    unready = lab.dns("coredns-b")
+    unready.ready = False
+    address = unready.address
+    conf = {**CONF, "nameservers": [address, ready.address]}
+    found = lab.lookup(client, conf, "web")
+    assert [step.rcode for step in found.steps] == ["SERVFAIL", "NOERROR"]
+    alone = lab.lookup(client, {**CONF, "nameservers": [address]}, "web")
+    assert alone.rcode == "SERVFAIL"
+    tails = [step.name.removeprefix("web") for step in alone.steps]
+    assert tails == [D, D, S, S, C, C, ".", "."]

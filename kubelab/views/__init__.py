@@ -8,8 +8,8 @@ then `scheduler.py` as an example of a view, then `stage.py` and `view.js` for t
 
 from kubelab.views.chronicle import story
 from kubelab.views.cluster import show as cluster
-from kubelab.views.cluster import show as dashboard
 from kubelab.views.controllers import show as controllers
+from kubelab.views.dashboard import show as dashboard
 from kubelab.views.dns import show as dns
 from kubelab.views.etcd import show as etcd
 from kubelab.views.kubelet import show as kubelet

@@ -11,7 +11,7 @@ In Kubernetes: nothing like it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
@@ -72,6 +72,15 @@ class Picture:
         assert key not in self.keys, f"two pieces have the key {key!r}"
         self.keys.add(key)
         self.pieces.append(Piece(key, x, y, body, **data))
+
+    def include(self, other: Picture, prefix: str, dy: float) -> float:
+        """Takes another picture in, so far below the top; returns the bottom of what it took."""
+        for piece in other.pieces:
+            key = f"{prefix}{piece.key}"
+            assert key not in self.keys, f"two pieces have the key {key!r}"
+            self.keys.add(key)
+            self.pieces.append(replace(piece, key=key, y=piece.y + dy))
+        return dy + other.height
 
     def svg(self) -> str:
         """The whole picture as one SVG document in fixed colours, for stills."""

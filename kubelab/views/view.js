@@ -208,6 +208,13 @@ function sentence(head) {
     make("span", {class: "kl-muted", text: part + more})];
 }
 
+function attention(send, rows) {
+  if (!rows) return [];
+  const items = rows.map(row => make("button", {type: "button", "data-kind": row.kind, "data-name": row.name,
+    onclick: () => send({command: "select", kind: row.kind, name: row.name}), text: `${row.text}: why?`}));
+  return [make("span", {class: "kl-muted", text: rows.length ? "Needs attention:" : "Nothing needs attention."}), ...items];
+}
+
 function title(head) {
   const parts = [make("b", {text: head.title}), make("span", {text: head.clock})];
   if (head.revision !== null && head.revision !== undefined) parts.push(make("span", {text: `revision ${head.revision}`}));
@@ -232,16 +239,19 @@ function render({model, el, signal}) {
   const parts = {title: make("div", {class: "kl-title"}), tools: controls(send, toggle), stage: drawing(send)};
   parts.holder = make("div", {class: "kl-drawing"}, parts.stage.svg);
   parts.body = make("div", {class: "kl-body"}, parts.holder);
+  parts.attention = make("div", {class: "kl-bar kl-attention", role: "group", "aria-label": "What needs attention", hidden: ""});
   parts.sentence = make("div", {class: "kl-sentence", "aria-live": "polite", role: "status"});
   parts.alert = make("div", {class: "kl-alert", role: "alert"});
   parts.chain = make("div");
   parts.why = make("div");
   parts.tables = make("div", {class: "kl-tables"});
-  root.append(parts.title, parts.tools.bar, parts.sentence, parts.alert, parts.body, parts.chain, parts.why, parts.tables);
+  root.append(parts.title, parts.tools.bar, parts.attention, parts.sentence, parts.alert, parts.body, parts.chain, parts.why, parts.tables);
 
   function words(head) {
     parts.title.replaceChildren(...title(head));
     parts.tools.show(head);
+    parts.attention.hidden = !head.attention;
+    parts.attention.replaceChildren(...attention(send, head.attention));
     parts.sentence.replaceChildren(...sentence(head));
     if (parts.alert.textContent !== head.alert) parts.alert.textContent = head.alert;
     parts.chain.replaceChildren(chain(send, head.chain));

@@ -323,6 +323,7 @@ class View:
             "alert": self.alert,
             "tables": [table.to_json() for table in words.tables],
             "action": self.kind.action[0] if self.kind.action else "",
+            "attention": frame.get("attention"),
             "selected": facts_of(cluster, cursor.event, self.desk.selection),
         }
 

@@ -52,6 +52,11 @@ def warnings(kind: Kind, obj: Obj) -> list[str]:
     found: list[str] = []
     if isinstance(kind, CustomKind):
         return found
+    if kind.kind == "CustomResourceDefinition" and get(obj, "spec", "conversion", "webhook"):
+        found.append(
+            "spec.conversion.webhook: kubelab calls no webhooks; objects are converted as with "
+            "strategy None"
+        )
     if kind.kind in IDLE:
         found.append(f"kubelab stores this {kind.kind}, but does not act on it: {IDLE[kind.kind]}")
     spec, path = _pod_spec(kind, obj)

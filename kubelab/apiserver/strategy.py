@@ -261,6 +261,16 @@ def _create_definition(obj: Obj, user: str) -> Obj:
     return with_(obj, ("status", "storedVersions"), stored)  # type: ignore[no-any-return]
 
 
+def _update_definition(old: Obj, new: Obj) -> Obj:
+    """A version that becomes the stored one is remembered as such."""
+    held = list(get(new, "status", "storedVersions", default=NOTHING))
+    fresh = [v["name"] for v in get(new, "spec", "versions", default=()) if v.get("storage")]
+    more = [name for name in fresh if name not in held]
+    if not more:
+        return new
+    return with_(new, ("status", "storedVersions"), [*held, *more])  # type: ignore[no-any-return]
+
+
 _ADDRESS = freeze({"loadBalancer": {}})
 # The status that a new object of a kind has, whatever the client says.
 FIRST_STATUS: dict[tuple[str, str], Obj] = {
@@ -307,5 +317,6 @@ CREATE: dict[tuple[str, str], Callable[[Obj, str], Obj]] = {
 }
 UPDATE: dict[tuple[str, str], Callable[[Obj, Obj], Obj]] = {
     ("", "Namespace"): _update_namespace,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _update_definition,
     ("apps", "DaemonSet"): _update_daemonset,
 }

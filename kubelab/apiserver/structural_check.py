@@ -50,6 +50,11 @@ def validate(kind: CustomKind, obj: Obj, old: Obj | None = None) -> list[FieldEr
     return errors
 
 
+def complaints(schema: Any, value: Any, path: str) -> list[FieldError]:
+    """What is wrong with one value."""
+    return list(_value(schema, value, None, path))
+
+
 def _whole(schema: Any, obj: Obj, old: Obj | None) -> Errors:
     yield from _value(schema, obj, old, "", top=True)
     yield from _embedded(schema, obj, "")

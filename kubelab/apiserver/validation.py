@@ -19,6 +19,7 @@ from kubelab.api.kinds import CustomKind, Kind
 from kubelab.apiserver import (
     structural_check,
     validation_core,
+    validation_definitions,
     validation_meta,
     validation_pods,
     validation_policies,
@@ -35,6 +36,7 @@ CREATE: dict[tuple[str, str], Create] = {
     ("", "Pod"): validation_pods.pod,
     **validation_core.CREATE,
     **validation_policies.CREATE,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): validation_definitions.definition,
     **validation_services.CREATE,
     **validation_workloads.CREATE,
 }
@@ -42,6 +44,7 @@ UPDATE: dict[tuple[str, str], Update] = {
     ("", "Pod"): validation_pods.pod_update,
     **validation_core.UPDATE,
     **validation_policies.UPDATE,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): validation_definitions.definition_update,
     **validation_services.UPDATE,
     **validation_workloads.UPDATE,
 }

@@ -221,55 +221,7 @@ def lease(obj: Obj) -> Errors:
     yield from not_negative(changes, "spec.leaseTransitions")
 
 
-def definition(obj: Obj) -> Errors:
-    """A CustomResourceDefinition."""
-    spec = obj.get("spec") or EMPTY
-    names, group = spec.get("names") or EMPTY, spec.get("group") or ""
-    name = (obj.get("metadata") or EMPTY).get("name") or ""
-    if name != f"{names.get('plural') or ''}.{group}":
-        yield wrong("metadata.name", name, 'must be spec.names.plural+"."+spec.group')
-    if not group:
-        yield required("spec.group")
-    else:
-        yield from each_wrong("spec.group", group, formats.subdomain(group))
-        if "." not in group:
-            yield wrong("spec.group", group, "should be a domain with at least one dot")
-    scope = spec.get("scope") or ""
-    if scope not in ("Cluster", "Namespaced"):
-        yield unsupported("spec.scope", scope, ["Cluster", "Namespaced"])
-    versions = spec.get("versions") or ()
-    for at, version in enumerate(versions):
-        path = f"spec.versions[{at}]"
-        if (version.get("schema") or EMPTY).get("openAPIV3Schema") is None:
-            yield required(f"{path}.schema.openAPIV3Schema")
-    if sum(1 for version in versions if version.get("storage")) != 1:
-        message = "must have exactly one version marked as storage version"
-        yield wrong("spec.versions", versions or None, message)
-    for key in ("plural", "singular", "kind", "listKind"):
-        held = names.get(key) or ""
-        if not held:
-            yield required(f"spec.names.{key}")
-        else:
-            yield from each_wrong(f"spec.names.{key}", held, formats.label(held.lower()))
-
-
-def definition_update(old: Obj, new: Obj) -> Errors:
-    """A definition keeps its group, its names and its scope."""
-    if old.get("spec") is new.get("spec"):
-        return
-    yield from definition(new)
-    before, after = old.get("spec") or EMPTY, new.get("spec") or EMPTY
-    for key in ("group", "scope"):
-        if before.get(key) != after.get(key):
-            yield wrong(f"spec.{key}", after.get(key), formats.IMMUTABLE)
-    for key in ("plural", "kind"):
-        held, wished = (part.get("names") or EMPTY for part in (before, after))
-        if held.get(key) != wished.get(key):
-            yield wrong(f"spec.names.{key}", wished.get(key), formats.IMMUTABLE)
-
-
 CREATE: dict[tuple[str, str], Callable[[Obj], Errors]] = {
-    ("apiextensions.k8s.io", "CustomResourceDefinition"): definition,
     ("autoscaling", "HorizontalPodAutoscaler"): autoscaler,
     ("coordination.k8s.io", "Lease"): lease,
     ("policy", "PodDisruptionBudget"): disruption_budget,
@@ -281,7 +233,6 @@ CREATE: dict[tuple[str, str], Callable[[Obj], Errors]] = {
     ("storage.k8s.io", "StorageClass"): storage_class,
 }
 UPDATE: dict[tuple[str, str], Callable[[Obj, Obj], Errors]] = {
-    ("apiextensions.k8s.io", "CustomResourceDefinition"): definition_update,
     (RBAC, "ClusterRoleBinding"): role_binding_update,
     (RBAC, "RoleBinding"): role_binding_update,
     ("scheduling.k8s.io", "PriorityClass"): priority_class_update,

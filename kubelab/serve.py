@@ -28,7 +28,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from kubelab import credentials
+from kubelab import credentials, serve_streams
 from kubelab.api import errors
 from kubelab.api.rest import ADMIN, Response
 from kubelab.user import make_request
@@ -200,7 +200,10 @@ class Handler(BaseHTTPRequestHandler):
         user, groups = self.owner.who(headers, shown)
         request = make_request(self.command, self.path, body or None, headers, user)
         response = self.owner.cluster.ask(request._replace(groups=groups))
-        if hasattr(response.body, "cancel"):
+        if hasattr(response.body, "pieces"):
+            follow = serve_streams.talk if response.status == 101 else serve_streams.log
+            follow(self, response.body)
+        elif hasattr(response.body, "cancel"):
             self._stream(response)
         else:
             self._answer(response)

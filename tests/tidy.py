@@ -43,6 +43,7 @@ REAL_WORLD = {
 TOUCHES_ALL = (
     "kubelab/serve.py",
     "kubelab/serve_dns.py",
+    "kubelab/serve_streams.py",
     "kubelab/credentials.py",
     "kubelab/magics.py",
     "kubelab/etcd/external.py",

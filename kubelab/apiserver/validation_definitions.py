@@ -226,7 +226,7 @@ def _structural(schema: Any, path: str, level: str) -> Errors:
     embedded = bool(schema.get("x-kubernetes-embedded-resource"))
     either = bool(schema.get("x-kubernetes-int-or-string"))
     free = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
-    if kind == "array" and not schema.get("items"):
+    if kind == "array" and schema.get("items") is None:
         yield required(f"{path}.items", "must be specified")
     for inner, place in _parts(schema, path):
         yield from _structural(inner, place, "item" if place.endswith(".items") else "field")

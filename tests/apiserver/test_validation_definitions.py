@@ -38,7 +38,7 @@ def told(obj: Any) -> list[str]:
     [
         ({"properties": {"a": {"type": "string"}}},
          f"{SPEC}.type: Required value: must not be empty for specified object fields"),
-        ({"type": "object", "properties": {"a": {"type": "array", "items": {}}}},
+        ({"type": "object", "properties": {"a": {"type": "array"}}},
          f"{SPEC}.properties[a].items: Required value: must be specified"),
         ({"type": "text"}, f'{SPEC}.type: Unsupported value: "text": supported values: "array", '
          '"boolean", "integer", "number", "object", "string"'),

@@ -6,8 +6,8 @@ finalizer is taken from the pod, then the count goes up and the UID goes out; a 
 two of these neither loses a pod nor counts one twice. After a failure the next pod waits 10 s,
 then 20 s, 40 s and so on; what ends a Job, and how, is decided in `jobrules.py`.
 
-In Kubernetes: pkg/controller/job (job_controller.go, backoff_utils.go). Left out: successPolicy,
-managedBy, elastic indexed Jobs' gate.
+In Kubernetes: pkg/controller/job (job_controller.go, backoff_utils.go). Left out: elastic
+indexed Jobs' gate.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from kubelab.controllers.jobrules import (
     free_indexes,
     is_finished,
     is_indexed,
+    is_managed_elsewhere,
     judge,
     missing,
     tally_of,
@@ -82,6 +83,9 @@ class JobController(PodBatches):
         job = self.jobs.get(key)
         if job is None:
             self._free_orphans(key)
+            return
+        if is_managed_elsewhere(job):
+            self.note(act="leave it to " + job["spec"]["managedBy"])
             return
         if is_finished(job):
             self._uncount(job)

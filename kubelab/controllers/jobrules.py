@@ -27,6 +27,7 @@ from kubelab.controllers.pods import (
 from kubelab.sim.kernel import SECOND, parse_timestamp
 
 FINALIZER = "batch.kubernetes.io/job-tracking"
+MANAGER = "kubernetes.io/job-controller"
 INDEX = "batch.kubernetes.io/job-completion-index"
 BACKOFF_SECONDS, BACKOFF_LIMIT_SECONDS = 10, 600
 
@@ -225,8 +226,9 @@ def judge(
     target = conditions.find(conditions.of(job), "FailureTarget")
     if target is not None:
         return Ending(False, target["reason"], target["message"]), None
-    if conditions.find(conditions.of(job), "SuccessCriteriaMet") is not None:
-        return COMPLETED, None
+    target = conditions.find(conditions.of(job), "SuccessCriteriaMet")
+    if target is not None:
+        return Ending(True, target["reason"], target["message"]), None
     by_policy = _failed_by_policy(job, pods)
     if by_policy is not None:
         return by_policy, None
@@ -244,6 +246,9 @@ def judge(
     most = spec.get("maxFailedIndexes")
     if most is not None and lost > most:
         return TOO_MANY_LOST, None
+    by_policy = succeeded_by_policy(job, tally)
+    if by_policy is not None:
+        return by_policy, None
     completions = spec.get("completions")
     if completions is None:
         if tally.succeeded and not tally.active:
@@ -333,6 +338,22 @@ def _is_ignored(job: Obj, pod: Obj) -> bool:
         return False
     rule = failure_rule(job, pod)
     return rule is not None and rule[1]["action"] == "Ignore"
+
+
+def succeeded_by_policy(job: Obj, tally: Tally) -> Ending | None:
+    """The end that the first rule of the success policy brings, when its indexes have succeeded."""
+    done = parse_indexes(tally.done or "")
+    for number, rule in enumerate(get(job, "spec", "successPolicy", "rules", default=())):
+        asked = parse_indexes(rule.get("succeededIndexes") or "") or done
+        enough = rule.get("succeededCount") or len(asked)
+        if asked and sum(index in done for index in asked) >= enough:
+            return Ending(True, "SuccessPolicy", f"Matched rules at index {number}")
+    return None
+
+
+def is_managed_elsewhere(job: Obj) -> bool:
+    """Whether another controller than the built-in one is to see to a Job."""
+    return job["spec"].get("managedBy") not in (None, "", MANAGER)
 
 
 def _failed_by_policy(job: Obj, pods: Iterable[Obj]) -> Ending | None:

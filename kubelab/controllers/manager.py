@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from kubelab.client.controller import Controller, Process
 from kubelab.controllers import sentences
+from kubelab.controllers.clusterroleaggregation import ClusterRoleAggregationController
 from kubelab.controllers.cronjob import CronJobController
 from kubelab.controllers.daemonset import DaemonSetController
 from kubelab.controllers.deployment import DeploymentController
@@ -75,6 +76,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ServiceController,
     ResourceQuotaController,
     HorizontalController,
+    ClusterRoleAggregationController,
 )
 
 

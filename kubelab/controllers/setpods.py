@@ -11,7 +11,18 @@ from __future__ import annotations
 import json
 import re
 
-from kubelab.api.objects import NOTHING, Obj, freeze, get, labels_of, name_of, namespace_of, with_
+from kubelab.api.objects import (
+    NOTHING,
+    Obj,
+    freeze,
+    get,
+    labels_of,
+    name_of,
+    namespace_of,
+    owners_of,
+    uid_of,
+    with_,
+)
 from kubelab.controllers import history
 from kubelab.controllers.pods import (
     available_in_ns,
@@ -19,6 +30,7 @@ from kubelab.controllers.pods import (
     is_ready,
     is_terminating,
     phase_of,
+    reference_to,
 )
 from kubelab.controllers.revisions import encode, fnv32
 
@@ -105,6 +117,24 @@ def claims(owner: Obj, ordinal: int) -> list[Obj]:
 def claim_name(owner: Obj, template: Obj, ordinal: int) -> str:
     """`<claim>-<set>-<ordinal>`."""
     return f"{name_of(template)}-{name_of(owner)}-{ordinal}"
+
+
+def claim_owners(owner: Obj, pod: Obj, claim: Obj, *, surplus: bool) -> list[Obj]:
+    """The owner references that a pod's claim is to have by the set's retention policy.
+
+    What is to be deleted with the set has the set as its owner; what is to be deleted when the set
+    shrinks has the surplus pod. A claim that somebody else controls is left to them.
+    """
+    policy = owner["spec"].get("persistentVolumeClaimRetentionPolicy") or {}
+    ours = {uid_of(owner): None, uid_of(pod): None}
+    kept = [ref for ref in owners_of(claim) if ref["uid"] not in ours]
+    if any(ref.get("controller") for ref in kept):
+        return kept
+    if surplus and policy.get("whenScaled") == "Delete":
+        return [*kept, reference_to(pod)]
+    if policy.get("whenDeleted") == "Delete":
+        return [*kept, reference_to(owner)]
+    return kept
 
 
 def new_pod(owner: Obj, template: Obj, ordinal: int, revision: str) -> Obj:

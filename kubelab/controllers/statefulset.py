@@ -8,7 +8,7 @@ successors come by the first rule. A pod that is Terminating still holds its nam
 it before it is gone.
 
 In Kubernetes: pkg/controller/statefulset/stateful_set_control.go. Left out: maxUnavailable (off by
-default), claims that are deleted with the set.
+default).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from kubelab.api.objects import (
     labels_of,
     name_of,
     namespace_of,
+    owners_of,
     uid_of,
     with_,
 )
@@ -35,6 +36,7 @@ from kubelab.controllers import history
 from kubelab.controllers.ownership import claim, orphan_namespace
 from kubelab.controllers.pods import available_in_ns, is_over, is_terminating
 from kubelab.controllers.setpods import (
+    claim_owners,
     claims,
     first_ordinal,
     is_available,
@@ -145,6 +147,9 @@ class StatefulSetController(Controller):
             if not self._see_to(owner, mine.get(ordinal), ordinal, current, update) and ordered:
                 return
         surplus = sorted((number for number in mine if number not in wanted), reverse=True)
+        # A claim that is to go with its pod must be the pod's before the pod goes.
+        if [pod for pod in map(mine.get, surplus) if pod and self._own(owner, pod, surplus=True)]:
+            return
         unwell = self._first_unwell(owner, mine)
         for number in surplus:
             pod = mine[number]
@@ -172,6 +177,7 @@ class StatefulSetController(Controller):
         if pod is None:
             self._make(owner, ordinal, current, update)
             return False
+        self._own(owner, pod)
         if is_terminating(pod):
             self.note(act=f"wait for the end of {name_of(pod)}")
             return False
@@ -185,6 +191,24 @@ class StatefulSetController(Controller):
         if left != 0:
             self.note(act=f"wait for {name_of(pod)} to be ready")
         return left == 0
+
+    def _own(self, owner: Obj, pod: Obj, *, surplus: bool = False) -> bool:
+        """Gives a pod's claims the owners that the retention policy asks for; True if it had to."""
+        changed = False
+        for wished in claims(owner, ordinal_of(pod)):
+            held = self.volumes.get(key_of(wished))
+            if held is None or is_terminating(held):
+                continue
+            owners = claim_owners(owner, pod, held, surplus=surplus)
+            if owners != list(owners_of(held)):
+                self.note(act=f"change the owners of claim {name_of(held)}")
+                self.update(with_(held, ("metadata", "ownerReferences"), owners), "owned")
+                changed = True
+        return changed
+
+    def owned(self, response: Response) -> None:
+        """A claim has its owners: what waited for that goes on."""
+        self.enqueue(self.key)
 
     def _make(self, owner: Obj, ordinal: int, current: Obj, update: Obj) -> None:
         """Makes the claims of an ordinal, and then its pod."""

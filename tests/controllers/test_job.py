@@ -250,3 +250,26 @@ def test_a_finished_job_is_deleted_after_its_time_to_live() -> None:
 def test_indexes_are_written_as_kubernetes_does(text: str) -> None:
     """Two in a row by comma, three or more as a range; reading is the inverse."""
     assert write_indexes(parse_indexes(text)) == text
+
+
+def test_a_job_that_is_managed_elsewhere_is_left_alone() -> None:
+    """spec.managedBy of another name: no pod, no status."""
+    scene = Jobs(managedBy="example.com/other")
+    scene.run(5)
+    assert scene.list("pods") == []
+    assert "status" not in scene.get("jobs", "default/j")
+
+
+def test_a_success_policy_ends_a_job_early() -> None:
+    """When the named index has succeeded the Job is complete; the others' pods are deleted."""
+    rules = {"rules": [{"succeededIndexes": "0", "succeededCount": 1}]}
+    scene = Jobs(completionMode="Indexed", completions=3, parallelism=3, successPolicy=rules)
+    first = next(
+        pod for pod in scene.list("pods")
+        if pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"] == "0"
+    )  # fmt: skip
+    scene.change("pods", key_of(first), ("status",), {"phase": "Succeeded"})
+    scene.run(5)
+    assert scene.conditions()[0] == ("SuccessCriteriaMet", "SuccessPolicy")
+    held = scene.status["conditions"][0]
+    assert held["message"] == "Matched rules at index 0"

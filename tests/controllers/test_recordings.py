@@ -23,10 +23,6 @@ UNEQUAL: dict[str, list[str]] = {
     "service": [
         "service: slices before pods",
     ],
-    "nsdel": [
-        "nsdel: terminating",
-        "nsdel: drop the finalizer",
-    ],
     "pdb": [
         "pdb: pdb just after",
     ],

@@ -231,3 +231,35 @@ def test_never_two_pods_of_one_name_nor_a_gap(acts: list[str]) -> None:
                 ordinal = int(name_of(pod)[3:])
                 for lower in range(ordinal):
                     assert get(scene.get("pods", f"default/db-{lower}"), "status", "conditions")
+
+
+CLAIMS = [{"metadata": {"name": "data"}, "spec": {}}]
+
+
+def owners(scene: Sets) -> dict[str, list[str]]:
+    """The kinds of each claim's owners."""
+    return {
+        name_of(item): [ref["kind"] for ref in item["metadata"].get("ownerReferences") or ()]
+        for item in scene.list("persistentvolumeclaims")
+    }
+
+
+def test_claims_are_owned_as_the_retention_policy_says() -> None:
+    """Delete with the set: the set owns them; delete when scaled: the surplus pod does."""
+    policy = {"whenDeleted": "Delete", "whenScaled": "Delete"}
+    scene = Sets(2, volumeClaimTemplates=CLAIMS, persistentVolumeClaimRetentionPolicy=policy)
+    scene.settle()
+    assert owners(scene) == {"data-db-0": ["StatefulSet"], "data-db-1": ["StatefulSet"]}
+    scene.change("statefulsets", "default/db", ("spec", "replicas"), 1)
+    scene.settle()
+    assert scene.names() == ["db-0"]
+    assert owners(scene) == {"data-db-0": ["StatefulSet"], "data-db-1": ["Pod"]}
+
+
+def test_claims_are_kept_without_owner_by_default() -> None:
+    """Retain: nobody owns the claims, so that nothing deletes them."""
+    scene = Sets(2, volumeClaimTemplates=CLAIMS)
+    scene.settle()
+    scene.change("statefulsets", "default/db", ("spec", "replicas"), 1)
+    scene.settle()
+    assert owners(scene) == {"data-db-0": [], "data-db-1": []}

@@ -4,8 +4,8 @@ After the handshake one thread reads the client's frames and another writes what
 pod has said. A frame is binary; its first byte is the channel: 0 input, 1 output, 2 errors, 3 the
 Status at the end, 4 a window's size, and, in version 5, 255 closes the channel in the next byte.
 
-In Kubernetes: apimachinery's util/remotecommand and apiserver's util/wsstream. Left out: SPDY, which
-older clients speak, and with it forwarded ports of kubectl.
+In Kubernetes: apimachinery's util/remotecommand and apiserver's util/wsstream. Left out: SPDY,
+which older clients speak, and with it forwarded ports of kubectl.
 """
 
 from __future__ import annotations

@@ -140,7 +140,9 @@ class Resolver(Musl, Component):
             return 0
         question = wire.query(
             full, type_, self.chance.below(65536),
-            payload=EDNS_BYTES if resolvconf.has_option(job.conf, "edns0") else 0,
+            payload=EDNS_BYTES
+            if resolvconf.has_option(job.conf, "edns0")
+            else resolvconf.option(job.conf, "edns", 0),
             authentic=resolvconf.has_option(job.conf, "trust-ad"),
         )  # fmt: skip
         return kernel.open(
@@ -174,8 +176,10 @@ class Resolver(Musl, Component):
                 return
             else:
                 step = step._replace(
-                    rcode=message.rcode, answers=message.answers, origin=outcome.pod
-                )
+                    rcode=message.rcode, answers=message.answers, origin=outcome.pod,
+                    authority=message.authority, additional=message.additional,
+                    flags=message.flags(), size=message.bytes, edns=message.payload,
+                )  # fmt: skip
         self.note(
             name=full, type=type_, rcode=step.rcode, server=step.server, origin=step.origin,
             answers=[f"{row.type} {row.data}" for row in step.answers[:8]],

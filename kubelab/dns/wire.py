@@ -65,6 +65,14 @@ class Message(NamedTuple):
     bytes: int = 0
     class_: str = "IN"
 
+    def flags(self) -> str:
+        """The flags that are set, in dig's order."""
+        known = {
+            "qr": True, "aa": self.authoritative, "tc": self.truncated,
+            "rd": self.recursion_desired, "ra": self.recursion_available, "ad": self.authentic,
+        }  # fmt: skip
+        return " ".join(name for name, is_set in known.items() if is_set)
+
 
 def _library() -> Any:
     """dnspython's modules that are used here."""

@@ -87,7 +87,8 @@ class Step(NamedTuple):
     """One query of a resolution: the full name with its final dot, and what came back.
 
     `rcode` is `NOERROR`, `NXDOMAIN`, `SERVFAIL` …, or `TIMEOUT` and `REFUSED` where no answer came.
-    `origin` names who answered (a CoreDNS pod).
+    `origin` names who answered (a CoreDNS pod); `authority`, `additional`, `flags` (`qr aa rd`) and
+    `size` in bytes are those of its message.
     """
 
     name: str
@@ -97,6 +98,12 @@ class Step(NamedTuple):
     answers: tuple[Answer, ...] = ()
     hops: tuple[Hop, ...] = ()
     origin: str = ""
+    authority: tuple[Answer, ...] = ()
+    additional: tuple[Answer, ...] = ()
+    flags: str = ""
+    size: int = 0
+    # The size that the server names in its EDNS record; 0 without one.
+    edns: int = 0
 
 
 class Resolution(NamedTuple):

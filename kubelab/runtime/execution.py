@@ -24,6 +24,7 @@ from kubelab.runtime.session import Session
 from kubelab.runtime.shell import Script, ShellProgram, describe
 from kubelab.runtime.shelllexer import SyntaxProblem
 from kubelab.sim.kernel import Component
+from kubelab.sim.tree import EMPTY, Obj
 
 if TYPE_CHECKING:
     from kubelab.runtime.files import Disk
@@ -300,15 +301,17 @@ class Execution(Component):
             self.note(exit_code=result.exit_code, output=result.output[:200])
             self.answer(entry[1], entry[2], Answer(True, result))
 
-    def ask(self, process: Process, key: str, verb: str, name: str, *more: Any) -> None:
+    def ask(
+        self, process: Process, key: str, verb: str, name: str, *more: Any, conf: Obj = EMPTY
+    ) -> None:
         """A command asks the node's network tools: `curl` a URL, `resolve` a name and type, or
-        `connect` to a host, port and protocol."""
+        `connect` to a host, port and protocol. `conf` stands for the pod's resolv.conf."""
         config = process.sandbox.config
         token = (process.container_id, key)
         pod = f"{config.namespace}/{config.name}"
         self.send(
-            f"tools/{self.node}", verb, self.name, token, pod, process.ip, config.resolv_conf,
-            name, *more,
+            f"tools/{self.node}", verb, self.name, token, pod, process.ip,
+            conf or config.resolv_conf, name, *more,
         )  # fmt: skip
 
     def resume(

@@ -1,18 +1,22 @@
-"""The shell's commands for the network: wget, curl, nslookup, dig, ping.
+"""The shell's commands for the network: wget, curl, ping; nslookup and dig are in `dnscommands.py`.
 
 Such a command hands its question to the node's network tools and waits; when the answer is there,
 `answered` prints what the real tool prints and gives its exit code.
 
 In Kubernetes: no counterpart; there, images bring busybox wget, nslookup and ping, curl and dig.
-Left out: more than one packet of ping; servers other than the pod's own.
+Left out: more than one packet of ping.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from kubelab.network.addresses import text_of
 from kubelab.network.payloads import Exchange, Resolution
+from kubelab.runtime import dnscommands
 from kubelab.runtime.control import WAIT
 from kubelab.runtime.files import ReadOnly
 from kubelab.runtime.textcommands import path_of
@@ -58,43 +62,42 @@ def wget(script: Script, args: list[str]) -> Any:
 
 
 def curl(script: Script, args: list[str]) -> Any:
-    """curl [-s] [-f] URL."""
-    url = _url(args, ("-o", "-m", "--max-time", "--connect-timeout", "-H", "-X", "-w", "-d"))
+    """curl [-sSfIv] [-o FILE] [-m SECONDS] [-H HEADER] [-X METHOD] [-d DATA] [-w FORMAT] URL."""
+    url = _url(args, tuple(CURL_VALUES))
     if not url:
         script.error("curl: (2) no URL specified")
         return 2
-    flags = "".join(word for word in args if re.fullmatch(r"-[a-zA-Z]+", word))
-    loud = "loud" if "s" not in flags or "S" in flags else ""
-    fail = "fail" if "f" in flags or "--fail" in args else ""
-    output = args[args.index("-o") + 1] if "-o" in args[:-1] else ""
-    return _ask(
-        script, "curl", url if "://" in url else f"http://{url}", "curl", output, loud, fail
-    )
+    given = dict.fromkeys(CURL_VALUES.values(), "")
+    headers: list[tuple[str, str]] = []
+    for word, value in itertools.pairwise(args):
+        if CURL_VALUES.get(word) == "header":
+            name, _, rest = value.partition(":")
+            headers.append((name, rest.strip()))
+        elif word in CURL_VALUES:
+            given[CURL_VALUES[word]] = value
+    letters = "".join(word for word in args if re.fullmatch(r"-[a-zA-Z]+", word))
+    letters += "".join(CURL_LONG.get(word, "") for word in args)
+    url = url if "://" in url else f"http://{url}"
+    method = given["method"] or ("HEAD" if "I" in letters else "POST" if given["data"] else "GET")
+    try:
+        seconds = min(float(given["all"] or 1e9), float(given["connect"] or 1e9))
+    except ValueError:
+        script.error("curl: option -m: expected a proper numerical parameter")
+        return 2
+    more = (method, tuple(headers), given["data"], seconds if seconds < 1e9 else 0.0)
+    return _ask(script, "curl", url, "curl", given["output"], letters, given["format"], url,
+                method, more=more)  # fmt: skip
 
 
-def nslookup(script: Script, args: list[str]) -> Any:
-    """nslookup NAME."""
-    name = _url(args, ())
-    if not name:
-        return 1
-    return _ask(script, "resolve", name, "nslookup", name, more=("A",))
-
-
-def dig(script: Script, args: list[str]) -> Any:
-    """dig [+short] [+search] [-x ADDRESS] [NAME] [TYPE]: one name as it is, with no search path."""
-    if "-x" in args[:-1]:
-        address = args[args.index("-x") + 1]
-        name, type_ = ".".join(reversed(address.split("."))) + ".in-addr.arpa", "PTR"
-    else:
-        words = [word for word in args if word[0] not in "-+@" and word.upper() != "IN"]
-        types = [word.upper() for word in words if word.upper() in TYPES]
-        names = [word for word in words if word.upper() not in TYPES]
-        name = names[0] if names else "."
-        type_ = types[0] if types else "A" if names else "NS"
-    if "+search" not in args and not name.endswith("."):
-        name += "."
-    short = "short" if "+short" in args else ""
-    return _ask(script, "resolve", name, "dig", " ".join(args), type_, short, more=(type_,))
+CURL_VALUES = {
+    "-o": "output", "--output": "output", "-m": "all", "--max-time": "all",
+    "--connect-timeout": "connect", "-H": "header", "--header": "header", "-X": "method",
+    "--request": "method", "-w": "format", "--write-out": "format", "-d": "data", "--data": "data",
+}  # fmt: skip
+CURL_LONG = {
+    "--silent": "s", "--show-error": "S", "--fail": "f", "--head": "I", "--verbose": "v",
+    "--include": "i",
+}  # fmt: skip
 
 
 def ping(script: Script, args: list[str]) -> Any:
@@ -110,12 +113,10 @@ def answered(script: Script, result: Any) -> int:
     """The network has answered what a command waits for; returns its exit code."""
     _, tool, *words = script.pending
     script.pending = ()
-    if tool == "dig":
-        return _dig_ends(script, result, *words)
+    if isinstance(result, Resolution):
+        return dnscommands.answered(script, result, tool, *words)
     if tool == "ping":
         return _ping_ends(script, result, words[0])
-    if isinstance(result, Resolution):
-        return _nslookup_ends(script, result, words[0])
     if tool == "wget":
         return _wget_ends(script, result, *words)
     return _curl_ends(script, result, *words)
@@ -158,56 +159,66 @@ def _wget_ends(script: Script, exchange: Exchange, output: str, headers: str, qu
     return _deliver(script, output or "/dev/null", exchange.body)
 
 
-def _curl_ends(script: Script, exchange: Exchange, output: str, loud: str, fail: str) -> int:
+def _curl_ends(
+    script: Script, exchange: Exchange, output: str, letters: str, format_: str, url: str,
+    method: str,
+) -> int:  # fmt: skip
+    """Prints what curl prints: the body, with -v the talk, with -I or -i the head, with -w more."""
+    loud, code = "s" not in letters or "S" in letters, 0
+    host = urlsplit(url).hostname or ""
+    port = urlsplit(url).port or (443 if url.startswith("https:") else 80)
+    path = urlsplit(url).path or "/"
+    verbose = "v" in letters
+    address = _connected(exchange, host)
+    if verbose and address:
+        script.error(f"*   Trying {text_of(address, port)}...")
     if exchange.error:
-        code = re.match(r"curl: \((\d+)\)", exchange.error)
+        found = re.match(r"curl: \((\d+)\)", exchange.error)
+        code = int(found[1]) if found else 1
         if loud:
             script.error(exchange.error)
-        return int(code[1]) if code else 1
-    if fail and exchange.status >= 400:
-        if loud:
-            script.error(f"curl: (22) The requested URL returned error: {exchange.status}")
-        return 22
-    return _deliver(script, output, exchange.body)
+    else:
+        status = f"HTTP/1.1 {exchange.status} {_REASONS.get(exchange.status, 'Unknown')}"
+        head = [status, *(f"{name}: {value}" for name, value in getattr(
+            exchange.payload, "headers", ()
+        ))]  # fmt: skip
+        if verbose:
+            script.error(f"* Connected to {host} ({address}) port {port}")
+            script.error(f"> {method} {path} HTTP/1.1\n> Host: {urlsplit(url).netloc}")
+            script.error("> User-Agent: curl/8.14.1\n> Accept: */*\n> ")
+            script.error("".join(f"< {line}\n" for line in head) + "< ")
+        if "f" in letters and exchange.status >= 400:
+            code = 22
+            if loud:
+                script.error(f"curl: (22) The requested URL returned error: {exchange.status}")
+        else:
+            shown = (
+                "".join(f"{line}\r\n" for line in [*head, ""]) if set("Ii") & set(letters) else ""
+            )
+            body = "" if method == "HEAD" else exchange.body
+            code = _deliver(script, output, shown + body)
+    if format_:
+        script.write(_written_out(format_, exchange, url, code))
+    return code
 
 
-def _nslookup_ends(script: Script, result: Resolution, name: str) -> int:
-    if not result.steps or result.steps[-1].rcode in ("TIMEOUT", "REFUSED"):
-        script.write(";; connection timed out; no servers could be reached\n\n")
-        return 1
-    server = result.steps[-1].server
-    script.write(f"Server:\t\t{server}\nAddress:\t{server}:53\n\n")
-    if not result.addresses:
-        script.write(f"** server can't find {name}: {result.rcode}\n\n")
-        return 1
-    for row in result.answers:
-        if row.type in ("A", "AAAA"):
-            script.write(f"Name:\t{row.name.rstrip('.')}\nAddress: {row.data}\n")
-    script.write("\n")
-    return 0
+def _connected(exchange: Exchange, host: str) -> str:
+    """The address that the client has connected to; a service's, where it was one."""
+    found = exchange.resolution
+    return next(iter(found.addresses), "") if found is not None else host
 
 
-def _dig_ends(script: Script, result: Resolution, asked: str, type_: str, short: str) -> int:
-    last = result.steps[-1] if result.steps else None
-    if last is None or (last.rcode in ("TIMEOUT", "REFUSED") and not last.origin):
-        script.write(";; no servers could be reached\n")
-        return 9
-    if short:
-        script.write("".join(f"{row.data}\n" for row in last.answers))
-        return 0
-    lines = [
-        "", f"; <<>> DiG 9.20 <<>> {asked}", ";; global options: +cmd", ";; Got answer:",
-        f";; ->>HEADER<<- opcode: QUERY, status: {last.rcode}",
-        f";; QUERY: 1, ANSWER: {len(last.answers)}", "", ";; QUESTION SECTION:",
-        f";{last.name}\t\tIN\t{type_}", "",
-    ]  # fmt: skip
-    if last.answers:
-        lines.append(";; ANSWER SECTION:")
-        lines += [f"{row.name}\t{row.ttl}\tIN\t{row.type}\t{row.data}" for row in last.answers]
-        lines.append("")
-    lines.append(f";; SERVER: {last.server}#53({last.server}) (UDP)\n")
-    script.write("\n".join(lines) + "\n")
-    return 0
+def _written_out(format_: str, exchange: Exchange, url: str, code: int) -> str:
+    """The text of curl's -w, with its variables filled in."""
+    values = {
+        "http_code": f"{exchange.status:03d}", "response_code": f"{exchange.status:03d}",
+        "remote_ip": _connected(exchange, urlsplit(url).hostname or ""), "url": url,
+        "url_effective": url, "exitcode": str(code), "size_download": str(len(exchange.body)),
+        "time_total": f"{exchange.elapsed_ns / 1e9:.6f}",
+        "errormsg": exchange.error.partition(") ")[2],
+    }  # fmt: skip
+    text = re.sub(r"%\{(\w+)\}", lambda at: values.get(at[1], ""), format_)
+    return text.replace("\\n", "\n").replace("\\t", "\t")
 
 
 def _ping_ends(script: Script, exchange: Exchange, host: str) -> int:
@@ -232,7 +243,7 @@ def _ping_ends(script: Script, exchange: Exchange, host: str) -> int:
     return 1 - got
 
 
-TYPES = ("A", "AAAA", "SRV", "PTR", "CNAME", "TXT", "SOA", "NS", "MX", "ANY")
 COMMANDS: dict[str, Any] = {
-    "wget": wget, "curl": curl, "nslookup": nslookup, "dig": dig, "ping": ping,
+    "wget": wget, "curl": curl, "ping": ping,
+    "nslookup": dnscommands.nslookup, "dig": dnscommands.dig,
 }  # fmt: skip

@@ -48,6 +48,7 @@ class Errand(NamedTuple):
     resolution: Resolution | None = None
     addresses: tuple[str, ...] = ()
     tls: bool = False
+    seconds: float = CONNECT_SECONDS
 
 
 class Tools(Component):
@@ -92,8 +93,15 @@ class Tools(Component):
         source_ip: str = "",
         resolv_conf: Obj = EMPTY,
         url: str = "",
+        method: str = "GET",
+        headers: tuple[tuple[str, str], ...] = (),
+        body: str = "",
+        seconds: float = 0.0,
     ) -> None:
-        """`curl URL` in a pod; `reply_to` gets `finished(token, Exchange)`."""
+        """`curl URL` in a pod, for at most so many seconds.
+
+        `reply_to` gets `finished(token, Exchange)`.
+        """
         text = url if "://" in url else f"http://{url}"
         self.note(program="curl", pod=pod, url=url)
         try:
@@ -112,10 +120,13 @@ class Tools(Component):
             self._fail(reply_to, token, "curl: (3) URL rejected: No host part in the URL")
             return
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        headers = (("Host", parts.netloc.rpartition("@")[2]), ("User-Agent", "curl/8.14.1"))
-        request = HttpRequest("GET", host, path, headers)
+        usual = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "curl/8.14.1"}
+        named = {name.lower(): None for name, _ in headers}
+        kept = tuple(item for item in usual.items() if item[0].lower() not in named)
+        request = HttpRequest(method, host, path, (*kept, *headers), body)
         source, conf = self._inside(pod, source_ip, resolv_conf)
         errand = Errand("curl", reply_to, token, pod, source, host, port, "TCP", request)
+        errand = errand._replace(seconds=seconds or CONNECT_SECONDS)
         self._begin(errand._replace(tls=parts.scheme == "https"), conf)
 
     def connect(
@@ -210,7 +221,7 @@ class Tools(Component):
             return
         kernel.open(
             errand.source, address, errand.port, errand.protocol, errand.payload, self.name,
-            number, CONNECT_SECONDS,
+            number, errand.seconds,
         )  # fmt: skip
 
     def answered(self, number: int, outcome: Outcome) -> None:

@@ -152,11 +152,56 @@ def test_dig_in_a_pod(settled: Cluster) -> None:
         "dig web.default.svc.cluster.local; dig +short web; dig +short -x 10.97.3.4; "
         "dig +short _http._tcp.many.default.svc.cluster.local SRV",
     )
-    assert "web.default.svc.cluster.local.\t30\tIN\tA\t10.97.3.4" in text
+    assert "web.default.svc.cluster.local. 30 IN\tA\t10.97.3.4" in text
     assert "status: NOERROR" in text
     assert text.splitlines()[-2:] == [
         "web.default.svc.cluster.local.", "0 100 80 many.default.svc.cluster.local.",
     ]  # fmt: skip
+
+
+def test_dig_shows_the_message(settled: Cluster) -> None:
+    """Flags, counts, sections and the server, as dig prints them; sections can be left out."""
+    text = shell(settled.fork(), "dig nosuch.default.svc.cluster.local +tcp")
+    assert ";; flags: qr aa rd; QUERY: 1, ANSWER: 0, AUTHORITY: 1, ADDITIONAL: 1" in text
+    assert ";; WARNING: recursion requested but not available" in text
+    assert "; EDNS: version: 0, flags:; udp: 1232" in text
+    assert "cluster.local.\t\t30\tIN\tSOA\tns.dns.cluster.local. hostmaster" in text
+    assert ";; SERVER: 10.96.0.10#53(10.96.0.10) (TCP)" in text
+    only = shell(settled.fork(), "dig +noall +answer +search web")
+    assert only.strip() == "web.default.svc.cluster.local. 30 IN\tA\t10.97.3.4"
+    other = shell(
+        settled.fork(), "dig @192.0.2.53 +short example.com; dig @192.0.2.99 +tries=1 x; echo $?"
+    )
+    assert other.splitlines() == [
+        "192.0.2.80", ";; communications error to 192.0.2.99#53: timed out",
+        ";; no servers could be reached", "9",
+    ]  # fmt: skip
+
+
+def test_nslookup_in_a_pod(settled: Cluster) -> None:
+    """nslookup follows the search path, asks other types, and another server."""
+    text = shell(
+        settled.fork(), "nslookup web; nslookup 10.97.3.4; nslookup example.com 192.0.2.53; true"
+    )
+    assert "Name:\tweb.default.svc.cluster.local\nAddress: 10.97.3.4" in text
+    assert "4.3.97.10.in-addr.arpa\tname = web.default.svc.cluster.local" in text
+    assert "Server:\t\t192.0.2.53\n" in text
+    none = shell(settled.fork(), "nslookup -type=AAAA web.default.svc.cluster.local.; echo $?")
+    assert "Can't find web.default.svc.cluster.local.: No answer" in none
+    assert none.splitlines()[-1] == "1"
+
+
+def test_curl_options_in_a_pod(settled: Cluster) -> None:
+    """-o and -w give the status alone, -I the head, -m ends early, -v tells the talk."""
+    text = shell(
+        settled.fork(), "curl -s -o /dev/null -w '%{http_code} %{remote_ip}\\n' http://web/"
+    )
+    assert text == "200 10.97.3.4\n"
+    assert shell(settled.fork(), "curl -sI http://web/").startswith("HTTP/1.1 200 OK\r\n")
+    ended = shell(settled.fork(), "curl -s -m 1 -w '%{http_code}' http://192.0.2.99/; echo \" $?\"")
+    assert ended == "000 28\n"
+    talk = shell(settled.fork(), "curl -sv http://web/ 2>&1")
+    assert "* Connected to web (10.97.3.4) port 80\n> GET / HTTP/1.1\n> Host: web\n" in talk
 
 
 def test_ping_in_a_pod(settled: Cluster) -> None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from kubelab.api import kinds
 from kubelab.api.rest import Response, url
 from kubelab.scheduler import wakeups
+from kubelab.scheduler.asking import PluginError, ask, warn
 from kubelab.scheduler.cache import NodeInfo
-from kubelab.scheduler.cycle import PluginError, ask, warn
 from kubelab.scheduler.decision import fit_error
 from kubelab.scheduler.framework import Cycle, Status, Write
 from kubelab.scheduler.podinfo import PodInfo

@@ -1,10 +1,10 @@
 """The scheduler's picture of the nodes and the pods on them, kept up to date by events.
 
 A `NodeInfo` never changes: a pod that comes or goes, a new label or taint makes a new one. So a
-cycle reads a consistent picture, "what if" costs nothing (`node.minus(pod)`), and whoever
-remembered something about a node sees by its version whether it still holds. Pods that the
-scheduler has placed but that are not yet bound are *assumed*: they count like bound ones.
-Terminating pods count until they are gone; finished ones do not count.
+cycle reads a consistent picture, and "what if" costs nothing (`node.minus(pod)`). Which nodes have
+changed is noted, so that whoever remembered something about them can tell whether it still holds.
+Pods that the scheduler has placed but that are not yet bound are *assumed*: they count like bound
+ones. Terminating pods count until they are gone; finished ones do not count.
 
 Nodes are listed zone by zone in turn: the first node of each zone, then the second of each.
 
@@ -21,6 +21,7 @@ from kubelab.scheduler.podinfo import HostPort, PodInfo
 from kubelab.scheduler.resources import Resources, amounts, resources
 
 ZONE_LABELS = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
+CHANGES_KEPT = 1024
 REGION_LABELS = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
 
 
@@ -44,8 +45,6 @@ class NodeInfo(NamedTuple):
     nonzero_cpu: int = 0
     nonzero_memory: int = 0
     ports: tuple[HostPort, ...] = ()
-    # The cache's number for this very state; 0 for a "what if" that the cache never held.
-    version: int = 0
 
     def plus(self, pod: PodInfo) -> NodeInfo:
         """The node with one more pod."""
@@ -59,7 +58,6 @@ class NodeInfo(NamedTuple):
             nonzero_cpu=self.nonzero_cpu + pod.nonzero_cpu,
             nonzero_memory=self.nonzero_memory + pod.nonzero_memory,
             ports=self.ports + pod.ports if pod.ports else self.ports,
-            version=0,
         )
 
     def minus(self, pod: PodInfo) -> NodeInfo:
@@ -80,7 +78,6 @@ class NodeInfo(NamedTuple):
             nonzero_cpu=self.nonzero_cpu - own.nonzero_cpu,
             nonzero_memory=self.nonzero_memory - own.nonzero_memory,
             ports=ports,
-            version=0,
         )
 
     def described_by(self, obj: Obj) -> NodeInfo:
@@ -131,7 +128,10 @@ class Cache:
         self.order: list[str] | None = None
         self.listed: list[NodeInfo] = []
         self.positions: dict[str, int] = {}
-        self.version = 0
+        # The places of nodes that have changed since the epoch began; a new one begins when the
+        # order changes, or the list grows too long.
+        self.epoch = 0
+        self.changed: list[int] = []
 
     def ordered(self) -> list[NodeInfo]:
         """All nodes, zone by zone in turn. The list is the cache's own: it is only read."""
@@ -139,7 +139,12 @@ class Cache:
             self.order = self._round_robin()
             self.listed = [self.nodes[name] for name in self.order]
             self.positions = {name: index for index, name in enumerate(self.order)}
+            self._new_epoch()
         return self.listed
+
+    def _new_epoch(self) -> None:
+        self.epoch += 1
+        self.changed = []
 
     def get(self, name: str) -> NodeInfo | None:
         """A node that exists."""
@@ -244,11 +249,13 @@ class Cache:
 
     def _put(self, node: NodeInfo) -> None:
         name = node.name
-        self.version += 1
-        node = node._replace(version=self.version)
         self.nodes[name] = node
-        if self.order is not None and name in self.positions:
-            self.listed[self.positions[name]] = node
+        place = self.positions.get(name) if self.order is not None else None
+        if place is not None:
+            self.listed[place] = node
+            self.changed.append(place)
+            if len(self.changed) > CHANGES_KEPT + 2 * len(self.listed):
+                self._new_epoch()
         for names, pods in (
             (self.with_affinity, node.with_affinity),
             (self.with_anti_affinity, node.with_anti_affinity),

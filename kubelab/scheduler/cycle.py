@@ -11,66 +11,32 @@ framework/runtime (RunPreFilterPlugins, RunFilterPluginsWithNominatedPods).
 
 from __future__ import annotations
 
-import traceback
-import warnings
 from typing import Any, NamedTuple
 
+from kubelab.scheduler.asking import PluginError, ask, nonsense
 from kubelab.scheduler.cache import NodeInfo
 from kubelab.scheduler.decision import Scores, fit_error
 from kubelab.scheduler.framework import (
     ERROR,
-    MAX_SCORE,
     UNRESOLVABLE,
     Cycle,
     Plugin,
     Status,
     unresolvable,
 )
+from kubelab.scheduler.memo import UNKNOWN, Column
+from kubelab.scheduler.scoring import prioritize
 
 FEWEST_FEASIBLE = 100
 LOWEST_PERCENTAGE = 5
 NO_NODES = "no nodes available to schedule pods"
 
-# The built-in plugins; and how an error of another one is introduced, by the method that raised.
-OURS = "kubelab.scheduler.plugins."
-WORDS = {
-    "pre_filter": 'running PreFilter plugin "{}"',
-    "filter": 'running "{}" filter plugin',
-    "pre_score": 'running PreScore plugin "{}"',
-    "score": 'running Score plugins: plugin "{}" failed with',
-    "normalize": 'running Normalize on Score plugins: plugin "{}" failed with',
-    "post_filter": 'running PostFilter plugin "{}"',
-    "reserve": 'running Reserve plugin "{}"',
-    "permit": 'running Permit plugin "{}"',
-    "pre_bind": 'running PreBind plugin "{}"',
-    "bind": 'running Bind plugin "{}"',
-    "post_bind": 'running PostBind plugin "{}"',
-}
-
-
-class PluginError(Exception):
-    """A plugin failed by itself; the message names it and the point at which it stood."""
-
-
-class PluginWarning(UserWarning):
-    """What the author of a plugin is told of an error in it, besides the pod's own message."""
-
-
-def warn(error: PluginError) -> None:
-    """Tells the author of a plugin, with the line that failed."""
-    cause = error.__cause__
-    place = ""
-    if cause is not None and cause.__traceback__ is not None:
-        last = traceback.extract_tb(cause.__traceback__)[-1]
-        place = f" (line {last.lineno} of {last.filename}: {last.line})"
-    warnings.warn(f"{error}{place}", PluginWarning, stacklevel=2)
-
 
 class Block(NamedTuple):
-    """Filter plugins that are asked one after the other, with a table of remembered verdicts."""
+    """Filter plugins that are asked one after the other, with a column of remembered verdicts."""
 
     plugins: tuple[Plugin, ...]
-    table: dict[str, tuple[int, Any]] | None
+    column: Column | None
 
 
 class Outcome(NamedTuple):
@@ -171,6 +137,9 @@ def run_pre_filter(cycle: Cycle) -> tuple[list[str] | None, Status | None, tuple
             if result.code == UNRESOLVABLE:
                 return names, refusal, ()
             continue
+        if not isinstance(result, (tuple, list)):
+            text = f"pre_filter returned {type(result).__name__}, not a Status or names of nodes"
+            raise nonsense(plugin, "pre_filter", text)
         narrowed_by.append(plugin.name)
         names = [name for name in result if names is None or name in names]
         if not names:
@@ -193,8 +162,8 @@ def compile_filters(cycle: Cycle) -> list[Block]:
     def close() -> None:
         if local:
             key = (cycle.profile.name, *((plugin.name, part) for plugin, part in local))
-            table = cycle.handle.memo.table(key)
-            blocks.append(Block(tuple(plugin for plugin, _ in local), table))
+            column = cycle.handle.memo.column(key, cycle.handle.cache)
+            blocks.append(Block(tuple(plugin for plugin, _ in local), column))
             local.clear()
 
     for plugin in cycle.filters:
@@ -216,6 +185,9 @@ def search(
     feasible: list[NodeInfo] = []
     total = len(nodes)
     begin = start % total if total else 0
+    quick = len(blocks) == 1 and blocks[0].column is not None and not cycle.handle.nominator.by_node
+    if quick and nodes is cycle.nodes:
+        return quick_search(cycle, blocks[0], begin, wanted)
     for node in nodes[begin:] + nodes[:begin]:
         status = check(cycle, node, blocks)
         verdicts.append((node.name, status))
@@ -223,6 +195,36 @@ def search(
             feasible.append(node)
             if len(feasible) >= wanted:
                 break
+    return verdicts, feasible
+
+
+def quick_search(
+    cycle: Cycle, block: Block, begin: int, wanted: int
+) -> tuple[list[tuple[str, Status | None]], list[NodeInfo]]:
+    """The same search where the verdicts of all filters together are remembered.
+
+    It goes in stretches, each as long as the number of nodes still wanted: so it never looks at a
+    node that the search one by one would not have reached.
+    """
+    nodes, names, column = cycle.nodes, cycle.handle.cache.order or [], block.column
+    assert column is not None
+    verdicts: list[tuple[str, Status | None]] = []
+    feasible: list[NodeInfo] = []
+    for low, end in ((begin, len(nodes)), (0, begin)):
+        while low < end and len(feasible) < wanted:
+            high = min(end, low + wanted - len(feasible))
+            column.fill(nodes, low, high, first_refusal, cycle, block.plugins)
+            found = column.results[low:high]
+            verdicts += zip(names[low:high], found, strict=True)
+            if found.count(None) == high - low:
+                feasible += nodes[low:high]
+            else:
+                feasible += [
+                    node
+                    for node, status in zip(nodes[low:high], found, strict=True)
+                    if status is None
+                ]
+            low = high
     return verdicts, feasible
 
 
@@ -242,27 +244,35 @@ def check(cycle: Cycle, node: NodeInfo, blocks: list[Block]) -> Status | None:
 
 
 def verdict(cycle: Cycle, node: NodeInfo, blocks: list[Block]) -> Status | None:
-    """The first filter's refusal, or None."""
-    for plugins, table in blocks:
-        if table is None:
+    """The first filter's refusal, or None.
+
+    Only a node as the cache has it is looked up; a "what if" is worked out.
+    """
+    cache = cycle.handle.cache
+    for plugins, column in blocks:
+        if column is None:
             status = ask(plugins[0], "filter", cycle, node)
             if status is not None:
                 return _named(status, plugins[0])
             continue
-        known = table.get(node.name)
-        refusal: Status | None = None
-        if known is not None and known[0] == node.version:
-            refusal = known[1]
+        place = cache.positions.get(node.name)
+        if place is None or cycle.nodes[place] is not node:
+            refusal = first_refusal(node, cycle, plugins)
         else:
-            for plugin in plugins:
-                status = ask(plugin, "filter", cycle, node)
-                if status is not None:
-                    refusal = _named(status, plugin)
-                    break
-            if node.version:
-                table[node.name] = (node.version, refusal)
+            refusal = column.results[place]
+            if refusal is UNKNOWN:
+                refusal = column.results[place] = first_refusal(node, cycle, plugins)
         if refusal is not None:
             return refusal
+    return None
+
+
+def first_refusal(node: NodeInfo, cycle: Cycle, plugins: tuple[Plugin, ...]) -> Status | None:
+    """Asks filters one after the other."""
+    for plugin in plugins:
+        status = ask(plugin, "filter", cycle, node)
+        if status is not None:
+            return _named(status, plugin)
     return None
 
 
@@ -284,68 +294,3 @@ def move(cycle: Cycle, node: NodeInfo, pod: Any, sign: int) -> NodeInfo:
         if state is not None:
             cycle.state[plugin.name] = plugin.with_pod(cycle, state, pod, node, sign)
     return node.plus(pod) if sign > 0 else node.minus(pod)
-
-
-def prioritize(cycle: Cycle, nodes: list[NodeInfo]) -> tuple[tuple[Scores, ...], tuple[int, ...]]:
-    """The scores of all plugins and the weighted sums."""
-    skipped: dict[str, None] = {}
-    for plugin, _ in cycle.profile.at("preScore"):
-        status = ask(plugin, "pre_score", cycle, nodes)
-        if status is not None:
-            if status.code != "Skip":
-                raise PluginError(f'running PreScore plugin "{plugin.name}": {status.message}')
-            skipped[plugin.name] = None
-    columns: list[Scores] = []
-    totals = [0] * len(nodes)
-    for plugin, weight in cycle.profile.at("score"):
-        if plugin.name in skipped:
-            continue
-        raw = raw_scores(cycle, plugin, nodes)
-        final = raw
-        if hasattr(plugin, "normalize"):
-            final = ask(plugin, "normalize", cycle, nodes, list(raw))
-        for score in (min(final), max(final)):
-            if not 0 <= score <= MAX_SCORE:
-                raise PluginError(
-                    f'applying score defaultWeights on Score plugins: plugin "{plugin.name}" '
-                    f"returns an invalid score {score}, it should in the "
-                    f"range of [0, {MAX_SCORE}] after normalizing"
-                )
-        columns.append(Scores(plugin.name, weight, tuple(raw), tuple(final)))
-        totals = [total + weight * score for total, score in zip(totals, final, strict=True)]
-    return tuple(columns), tuple(totals)
-
-
-def raw_scores(cycle: Cycle, plugin: Plugin, nodes: list[NodeInfo]) -> list[int]:
-    """What a plugin gives each node, before normalisation."""
-    key = plugin.local_score(cycle)
-    if key is None:
-        scores = [ask(plugin, "score", cycle, node) for node in nodes]
-    else:
-        full = (cycle.profile.name, plugin.name, "score", key)
-        scores = cycle.handle.memo.each(full, nodes, _score, plugin, cycle)
-    wrong = [kind.__name__ for kind in map(type, scores) if kind is not int]
-    if wrong:
-        raise PluginError(
-            f'running Score plugins: plugin "{plugin.name}" failed with: '
-            f"score returned {wrong[0]}, not an int"
-        )
-    return scores
-
-
-def _score(node: NodeInfo, plugin: Plugin, cycle: Cycle) -> Any:
-    return ask(plugin, "score", cycle, node)
-
-
-def ask(plugin: Plugin, method: str, *args: Any) -> Any:
-    """What a plugin answers.
-
-    An exception in a plugin that is not ours fails this pod's cycle only, and its author reads it.
-    """
-    try:
-        return getattr(plugin, method)(*args)
-    except Exception as error:
-        if isinstance(error, PluginError) or type(plugin).__module__.startswith(OURS):
-            raise
-        words = WORDS.get(method, f'running "{plugin.name}" {method}').format(plugin.name)
-        raise PluginError(f"{words}: {type(error).__name__}: {error}") from error

@@ -84,7 +84,6 @@ class EventHandlers:
             name = name_of(old)
             gone = scheduler.cache.get(name)
             scheduler.cache.remove_node(name)
-            scheduler.handle.memo.forget_node(name)
             if gone is not None:
                 scheduler.wake(ClusterEvent(wakeups.NODE, wakeups.DELETE, gone, None))
             return

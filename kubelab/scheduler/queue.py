@@ -17,7 +17,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import Any
 
-from kubelab.scheduler.cycle import OURS
+from kubelab.scheduler.asking import PluginError, ask, warn
 from kubelab.scheduler.framework import Handle, Plugin
 from kubelab.scheduler.podinfo import PodInfo
 from kubelab.scheduler.profile import Profile
@@ -244,8 +244,7 @@ class SchedulingQueue:
         """Asks PreEnqueue; a gated pod waits among the unschedulable ones."""
         queued.gate = ""
         for plugin, _ in self.profiles[queued.pod.scheduler_name].at("preEnqueue"):
-            gate: Any = plugin
-            if gate.pre_enqueue(self.handle, queued.pod) is not None:
+            if _keeps_out(plugin, self.handle, queued.pod):
                 queued.gate = plugin.name
                 self._wait(queued)
                 return True
@@ -293,9 +292,17 @@ def _hint(profile: Profile, name: str, handle: Handle, pod: PodInfo, event: Clus
     if (event.resource, event.action) not in plugin.events:
         return True
     try:
-        return bool(plugin.hint(handle, pod, event))
-    except Exception:
+        return bool(ask(plugin, "hint", handle, pod, event))
+    except PluginError as error:
         # As the real scheduler does: a hint that fails must not leave the pod waiting for ever.
-        if type(plugin).__module__.startswith(OURS):
-            raise
+        warn(error)
+        return True
+
+
+def _keeps_out(plugin: Plugin, handle: Handle, pod: PodInfo) -> bool:
+    """Whether a PreEnqueue plugin rejects a pod; one that fails rejects it too."""
+    try:
+        return ask(plugin, "pre_enqueue", handle, pod) is not None
+    except PluginError as error:
+        warn(error)
         return True

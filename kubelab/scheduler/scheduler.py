@@ -19,9 +19,10 @@ from kubelab.client.client import Client
 from kubelab.client.events import Recorder
 from kubelab.client.sentences import heard
 from kubelab.scheduler import config
+from kubelab.scheduler.asking import PluginError, ask, warn
 from kubelab.scheduler.binding import Binder
 from kubelab.scheduler.cache import Cache
-from kubelab.scheduler.cycle import NO_NODES, Outcome, PluginError, ask, evaluate, warn
+from kubelab.scheduler.cycle import NO_NODES, Outcome, evaluate
 from kubelab.scheduler.decision import Decision
 from kubelab.scheduler.eventhandlers import KINDS, EventHandlers, InformerLister
 from kubelab.scheduler.eviction import Evictor

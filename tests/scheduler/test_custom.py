@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from kubelab.scheduler.asking import PluginWarning
 from kubelab.scheduler.cache import NodeInfo
 from kubelab.scheduler.config import load
-from kubelab.scheduler.cycle import PluginWarning
 from kubelab.scheduler.framework import Cycle, Plugin, unschedulable
 from tests.scheduler.lab import Scene, node, pod
 
@@ -152,8 +152,111 @@ def test_a_hint_that_fails_wakes() -> None:
     """A pod is tried rather than left waiting when its plugin's hint raises."""
     found = scene(Hint)
     tries = found.scheduler.attempts
-    found.put(node("a", labels={"x": "1"}))
+    with pytest.warns(PluginWarning, match='running "Hint" hint: LookupError'):
+        found.put(node("a", labels={"x": "1"}))
     assert found.scheduler.attempts == tries + 1
+
+
+class Endless(Plugin):
+    """Never answers."""
+
+    name = "Endless"
+
+    def score(self, cycle: Cycle, node: NodeInfo) -> int:
+        while True:
+            pass
+
+
+class Silent(Plugin):
+    """Forgets to answer."""
+
+    name = "Silent"
+
+    def score(self, cycle: Cycle, node: NodeInfo) -> Any:
+        node.name.upper()
+
+
+class Short(Plugin):
+    """Normalises to too few numbers."""
+
+    name = "Short"
+
+    def score(self, cycle: Cycle, node: NodeInfo) -> int:
+        return 1
+
+    def normalize(self, cycle: Cycle, nodes: Any, raw: Any) -> Any:
+        return raw[1:]
+
+
+class Narrow(Plugin):
+    """Answers PreFilter with a number."""
+
+    name = "Narrow"
+
+    def pre_filter(self, cycle: Cycle) -> Any:
+        return 3
+
+
+class Vague(Plugin):
+    """Answers PreScore with a text."""
+
+    name = "Vague"
+
+    def pre_score(self, cycle: Cycle, nodes: Any) -> Any:
+        return "yes"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (
+            Endless,
+            'running Score plugins: plugin "Endless" failed with: '
+            "it did not answer within 100,000 lines of code",
+        ),
+        (
+            Silent,
+            'running Score plugins: plugin "Silent" failed with: '
+            "score returned NoneType, not an int",
+        ),
+        (
+            Short,
+            'running Normalize on Score plugins: plugin "Short" failed with: '
+            "normalize did not return 2 ints, one for each node",
+        ),
+        (
+            Narrow,
+            'running PreFilter plugin "Narrow": '
+            "pre_filter returned int, not a Status or names of nodes",
+        ),
+        (
+            Vague,
+            'running PreScore plugin "Vague": pre_score returned str, not None or a Status',
+        ),
+    ],
+)
+def test_the_queue_moves_on(kind: type[Plugin], message: str) -> None:
+    """Whatever a plugin does, each pod has its turn, and says what went wrong."""
+    with pytest.warns(PluginWarning):
+        found = scene(kind)
+        found.put(pod("q"))
+    assert found.message("p") == found.message("q") == message
+
+
+class Guard(Plugin):
+    """Fails before the queue."""
+
+    name = "Guard"
+
+    def pre_enqueue(self, handle: Any, pod: Any) -> Any:
+        raise OSError("shut")
+
+
+def test_a_gate_that_fails_keeps_the_pod_out() -> None:
+    """A PreEnqueue plugin that raises rejects the pod, and says so to its author."""
+    with pytest.warns(PluginWarning, match='running "Guard" pre_enqueue: OSError: shut'):
+        found = scene(Guard)
+    assert found.scheduler.attempts == 0
 
 
 class Plain:

@@ -36,6 +36,9 @@ REASON_AFFINITY = "node(s) didn't match pod affinity rules"
 REASON_ANTI_AFFINITY = "node(s) didn't match pod anti-affinity rules"
 REASON_EXISTING = "node(s) didn't satisfy existing pods anti-affinity rules"
 
+# The one sum of the tallies that count by place.
+PLACES = "places"
+
 # A place: topology key and value.
 Place = tuple[str, str]
 Counts = dict[Place, int]
@@ -120,46 +123,27 @@ class InterPodAffinity(Plugin):
         existing = self._existing(cycle)
         if not existing and not pod.affinity and not pod.anti_affinity:
             return SKIP
-        affinity: Counts = {}
-        anti_affinity: Counts = {}
         wanted, unwanted = resolved(handle, pod.affinity), resolved(handle, pod.anti_affinity)
         cycle.state[self.name + "/terms"] = (wanted, unwanted)
-        if wanted:
-            for node, count in self._of_nodes(cycle, wanted, _count_all, cycle.nodes):
-                for place in places(node, wanted):
-                    affinity[place] = affinity.get(place, 0) + count
-        for term in unwanted:
-            for node, count in self._of_nodes(cycle, (term,), _count_all, cycle.nodes):
-                for place in places(node, (term,)):
-                    anti_affinity[place] = anti_affinity.get(place, 0) + count
+        affinity = self._sums(cycle, wanted, _near_all).get(PLACES, {}) if wanted else {}
+        anti_affinity = self._sums(cycle, unwanted, _near_any).get(PLACES, {}) if unwanted else {}
         cycle.state[self.name] = Neighbours(affinity, anti_affinity, existing)
         return None
 
     def _existing(self, cycle: Cycle) -> Counts:
         """Places in which a pod stands that wants this one far away."""
-        handle = cycle.handle
-        names = handle.cache.with_anti_affinity
-        if not names:
+        handle, pod = cycle.handle, cycle.pod
+        if not handle.cache.with_anti_affinity:
             return {}
-        pod = cycle.pod
         labels = handle.namespace_labels(pod.namespace)
         key = (pod.namespace, tuple(pod.labels.items()), tuple(labels.items()))
-        nodes = [node for node in map(handle.cache.get, names) if node is not None]
-        counts: Counts = {}
-        for node, found in self._of_nodes(cycle, key, _count_repelling, nodes, pod, labels):
-            for topology_key, count in found:
-                place = (topology_key, node.labels[topology_key])
-                counts[place] = counts.get(place, 0) + count
-        return counts
+        return self._sums(cycle, key, _repelling, pod, labels).get(PLACES, {})
 
-    def _of_nodes(
-        self, cycle: Cycle, key: Any, rule: Any, nodes: Iterable[NodeInfo], *more: Any
-    ) -> list[tuple[NodeInfo, Any]]:
-        """The nodes for which a rule gives something, with what it gives."""
-        nodes = list(nodes)
+    def _sums(self, cycle: Cycle, key: Any, rule: Any, *more: Any) -> dict[Any, Counts]:
+        """What a rule gives for all nodes, added up."""
+        handle = cycle.handle
         full = (self.name, rule.__name__, key)
-        results = cycle.handle.memo.each(full, nodes, rule, *(more or (key,)))
-        return [(node, result) for node, result in zip(nodes, results, strict=True) if result]
+        return handle.memo.tally(full, handle.cache, rule, *(more or (key,)))
 
     def filter(self, cycle: Cycle, node: NodeInfo) -> Status | None:
         state: Neighbours = cycle.state[self.name]
@@ -218,18 +202,11 @@ class InterPodAffinity(Plugin):
         fears = resolved(handle, pod.preferred_anti_affinity)
         labels = handle.namespace_labels(pod.namespace)
         rule = Attraction(pod, wishes, fears, labels, self.hard_weight)
-        looked_at = cycle.nodes if own else list(map(handle.cache.get, names))
         key = (
             wishes, fears, pod.namespace, tuple(pod.labels.items()), tuple(labels.items()),
             self.hard_weight,
         )  # fmt: skip
-        nodes_ = [node for node in looked_at if node is not None]
-        scores: dict[str, dict[str, int]] = {}
-        for node, found in self._of_nodes(cycle, key, _attraction, nodes_, rule):
-            for topology_key, weight in found:
-                value = node.labels[topology_key]
-                values = scores.setdefault(topology_key, {})
-                values[value] = values.get(value, 0) + weight
+        scores = self._sums(cycle, key, _attraction, rule)
         if not scores:
             return SKIP
         cycle.state[self.name + "/score"] = scores
@@ -296,25 +273,39 @@ class Attraction(NamedTuple):
     hard_weight: int
 
 
-def _count_all(node: NodeInfo, terms: tuple[AffinityTerm, ...]) -> int:
-    """Pods on the node that match all the terms."""
-    return sum(1 for pod in node.pods if matches_all(terms, pod))
+def _near_all(node: NodeInfo, terms: tuple[AffinityTerm, ...]) -> list[tuple[str, Place, int]]:
+    """Pods on the node that match all the terms at once, for each of its places."""
+    count = sum(1 for pod in node.pods if matches_all(terms, pod))
+    return [(PLACES, place, count) for place in places(node, terms)] if count else []
 
 
-def _count_repelling(node: NodeInfo, pod: PodInfo, labels: Obj) -> tuple[tuple[str, int], ...]:
-    """Required anti-affinity of pods on the node against the incoming one, by topology key."""
-    counts: dict[str, int] = {}
-    for other in node.with_anti_affinity:
-        for term in other.anti_affinity:
-            if term.topology_key in node.labels and is_near(term, pod, labels):
-                counts[term.topology_key] = counts.get(term.topology_key, 0) + 1
-    return tuple(counts.items())
+def _near_any(node: NodeInfo, terms: tuple[AffinityTerm, ...]) -> list[tuple[str, Place, int]]:
+    """Pods on the node that match a term, for the place that the term names."""
+    shares = []
+    for term in terms:
+        value = node.labels.get(term.topology_key)
+        if value is None or not node.pods:
+            continue
+        count = sum(1 for pod in node.pods if is_near(term, pod))
+        if count:
+            shares.append((PLACES, (term.topology_key, value), count))
+    return shares
 
 
-def _attraction(node: NodeInfo, rule: Attraction) -> tuple[tuple[str, int], ...]:
-    """What the pods on the node add to the score of its places, by topology key."""
+def _repelling(node: NodeInfo, pod: PodInfo, labels: Obj) -> list[tuple[str, Place, int]]:
+    """Required anti-affinity of pods on the node against the incoming one."""
+    terms = [
+        term
+        for other in node.with_anti_affinity
+        for term in other.anti_affinity
+        if is_near(term, pod, labels)
+    ]
+    return [(PLACES, place, 1) for place in places(node, terms)] if terms else []
+
+
+def _attraction(node: NodeInfo, rule: Attraction) -> list[tuple[str, str, int]]:
+    """What the pods on the node add to the score of its places: key, value, weight."""
     pod, labels = rule.pod, rule.namespace_labels
-    total: dict[str, int] = {}
     pulls: list[tuple[AffinityTerm, int]] = []
     others = node.pods if rule.wishes or rule.fears else node.with_affinity
     for other in others:
@@ -329,8 +320,9 @@ def _attraction(node: NodeInfo, rule: Attraction) -> tuple[tuple[str, int], ...]
         pulls += [(term, term.weight) for term in near]
         near = [term for term in other.preferred_anti_affinity if is_near(term, pod, labels)]
         pulls += [(term, -term.weight) for term in near]
+    total: dict[str, int] = {}
     for term, weight in pulls:
         key = term.topology_key
         if key in node.labels:
             total[key] = total.get(key, 0) + weight
-    return tuple(total.items())
+    return [(key, node.labels[key], weight) for key, weight in total.items()]

@@ -143,13 +143,10 @@ class PodTopologySpread(Plugin):
         constraints = self.constraints(cycle.handle, pod, hard=True)
         if not constraints:
             return SKIP
-        counts: tuple[dict[str, int], ...] = tuple({} for _ in constraints)
-        keys = tuple(constraint.topology_key for constraint in constraints)
-        for node, found in self._counted(cycle, constraints, require_keys=True):
-            for places, key, count in zip(counts, keys, found, strict=True):
-                if count >= 0:
-                    value = node.labels[key]
-                    places[value] = places.get(value, 0) + count
+        sums = self._counted(cycle, constraints, require_keys=True)
+        counts: tuple[dict[str, int], ...] = tuple(
+            sums.get(index, {}) for index in range(len(constraints))
+        )
         cycle.state[self.name] = Spread(
             constraints,
             counts,
@@ -175,15 +172,14 @@ class PodTopologySpread(Plugin):
 
     def _counted(
         self, cycle: Cycle, constraints: tuple[SpreadConstraint, ...], *, require_keys: bool
-    ) -> list[tuple[NodeInfo, tuple[int, ...]]]:
-        """Each node with its matching pods per constraint (−1 where it is no place)."""
-        pod = cycle.pod
+    ) -> dict[int, dict[str, int]]:
+        """The matching pods of each place, by the number of the constraint."""
+        pod, handle = cycle.pod, cycle.handle
         key = (
             self.name, require_keys, constraints, pod.namespace,
             pod.node_selector, pod.node_terms, pod.tolerations,
         )  # fmt: skip
-        found = cycle.handle.memo.each(key, cycle.nodes, _count, pod, constraints, require_keys)
-        return [(node, counts) for node, counts in zip(cycle.nodes, found, strict=True) if counts]
+        return handle.memo.tally(key, handle.cache, _count, pod, constraints, require_keys)
 
     def with_pod(
         self, cycle: Cycle, state: Spread, pod: PodInfo, node: NodeInfo, sign: int
@@ -222,11 +218,10 @@ class PodTopologySpread(Plugin):
                 places[node.labels.get(key, "")] = 0
         keys = [item.topology_key for item in constraints]
         if others:
-            for node, found in self._counted(cycle, constraints, require_keys=require_keys):
-                for places, key, count in zip(counts, keys, found, strict=True):
-                    value = node.labels.get(key, "")
-                    if count > 0 and value in places:
-                        places[value] += count
+            sums = self._counted(cycle, constraints, require_keys=require_keys)
+            for index, places in enumerate(counts):
+                known = sums.get(index, {})
+                places.update((value, known.get(value, 0)) for value in list(places))
         for places, item in zip(counts, constraints, strict=True):
             if item.topology_key == HOSTNAME:
                 places.update(self._own_counts(cycle, item, nodes))
@@ -246,7 +241,8 @@ class PodTopologySpread(Plugin):
         """By hostname each node is a place of its own, under its own name."""
         namespace = cycle.pod.namespace
         key = ("PodTopologySpread/own", namespace, constraint.selector)
-        found = cycle.handle.memo.each(key, nodes, _own_count, namespace, constraint)
+        memo, cache = cycle.handle.memo, cycle.handle.cache
+        found = memo.each(key, cache, nodes, _own_count, namespace, constraint)
         return {node.name: count for node, count in zip(nodes, found, strict=True)}
 
     def score(self, cycle: Cycle, node: NodeInfo) -> int:
@@ -313,14 +309,15 @@ class PodTopologySpread(Plugin):
 
 def _count(
     node: NodeInfo, pod: PodInfo, constraints: tuple[SpreadConstraint, ...], require_keys: bool
-) -> tuple[int, ...]:
-    """The matching pods on a node for each constraint; −1 where the node is no place."""
+) -> list[tuple[int, str, int]]:
+    """The matching pods on a node for each constraint by which it is a place at all."""
     if require_keys and not has_keys(node, constraints):
-        return ()
-    return tuple(
-        matching_pods(pod.namespace, item, node) if counts_here(pod, item, node) else -1
-        for item in constraints
-    )
+        return []
+    return [
+        (index, node.labels.get(item.topology_key, ""), matching_pods(pod.namespace, item, node))
+        for index, item in enumerate(constraints)
+        if counts_here(pod, item, node)
+    ]
 
 
 def _own_count(node: NodeInfo, namespace: str, constraint: SpreadConstraint) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from kubelab.etcd import admin, records, snapshot
+from kubelab.etcd import admin, hashing, records, snapshot
 from kubelab.etcd.entries import Entry
 from kubelab.etcd.errors import (
     BAD_LEADER_TRANSFEREE,
@@ -113,7 +113,7 @@ class Maintenance(Peer):
     def hash_kv(self, client: str, call_id: int, request: admin.HashKVRequest) -> None:
         """A checksum over all records up to a revision; equal on all members."""
         store = self.store
-        result: Any = snapshot.hash_of(store, request.revision)
+        result: Any = hashing.hash_of(store, request.revision)
         if not isinstance(result, Failure):
             at = request.revision or store.revision
             result = admin.HashKVResponse(store.header(), result, store.compacted, at)

@@ -83,6 +83,8 @@ class Store:
         self.past: dict[bytes, Past] = {}
         self.log: Log[tuple[KeyValue, ...]] = Log()
         self.log_start = 2
+        # Of records whose revision was compacted: their number within it, where that is not 0.
+        self.numbers: dict[tuple[int, bytes], int] = {}
         self.lessor = Lessor()
         # What the headers of our answers say.
         self.cluster_id = 0
@@ -200,11 +202,23 @@ class Store:
             fail(COMPACTED)
         if revision > self.revision:
             fail(FUTURE_REVISION)
+        self._keep_numbers(revision)
         self.compacted = revision
         for key, past in list(self.past.items()):
             self._compact_key(key, past, revision)
         self._compact_log(revision)
         return CompactionResponse(self.header())
+
+    def _keep_numbers(self, revision: int) -> None:
+        """Notes which of its revision's changes a record was, before the log forgets it."""
+        for passed in range(max(self.compacted + 1, self.log_start), revision + 1):
+            for number, kv in enumerate(self.changes_at(passed)):
+                if number:
+                    self.numbers[passed, kv.key] = number
+        for made, key in list(self.numbers):
+            kept = self.get(key, revision)
+            if made < revision and (kept is None or kept.mod_revision != made):
+                del self.numbers[made, key]
 
     def _compact_key(self, key: bytes, past: Past, revision: int) -> None:
         kv = self.latest.get(key)

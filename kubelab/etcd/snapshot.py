@@ -13,9 +13,8 @@ import hashlib
 import json
 from typing import NamedTuple
 
-from kubelab.etcd.errors import COMPACTED, FUTURE_REVISION
-from kubelab.etcd.mvcc import Store, mod_revision
-from kubelab.etcd.records import Failure, KeyValue, encode
+from kubelab.etcd.mvcc import Store
+from kubelab.etcd.records import KeyValue, encode
 from kubelab.etcd.sizes import record_size
 
 # A database file grows by pages; the smallest has a few.
@@ -29,7 +28,23 @@ def records_of(store: Store) -> list[KeyValue]:
     kept = [kv for past in store.past.values() for block in past for kv in block]
     older = [kv for kv in (*kept, *store.latest.values()) if kv.mod_revision < begin]
     changes = (store.changes_at(revision) for revision in range(begin, store.revision + 1))
-    return [*sorted(older, key=mod_revision), *(kv for change in changes for kv in change)]
+    numbers = store.numbers
+
+    def order(kv: KeyValue) -> tuple[int, int]:
+        return kv.mod_revision, numbers.get((kv.mod_revision, kv.key), 0)
+
+    return [*sorted(older, key=order), *(kv for change in changes for kv in change)]
+
+
+def numbered(store: Store) -> list[tuple[KeyValue, int]]:
+    """All records, each with its number among the changes of its revision."""
+    found, revision, number = [], 0, 0
+    for kv in records_of(store):
+        number = number + 1 if kv.mod_revision == revision else 0
+        revision = kv.mod_revision
+        known = store.numbers.get((revision, kv.key), 0)
+        found.append((kv, known if revision <= store.compacted else number))
+    return found
 
 
 def size_of(store: Store) -> int:
@@ -44,6 +59,10 @@ def dump(store: Store) -> bytes:
         "revision": store.revision,
         "compacted": store.compacted,
         "leases": sorted(store.lessor.ttl.items()),
+        "numbers": [
+            (revision, base64.b64encode(key).decode(), number)
+            for (revision, key), number in store.numbers.items()
+        ],
     }
     lines = [json.dumps(head)]
     for kv in records_of(store):
@@ -66,7 +85,8 @@ def load(blob: bytes) -> Store:
         for key, created, modified, version, value, lease in rows
     )
     leases = tuple((lease, ttl) for lease, ttl in head["leases"])
-    return restored(Image(head["revision"], head["compacted"], kept, leases))
+    numbers = tuple((at, base64.b64decode(key), number) for at, key, number in head["numbers"])
+    return restored(Image(head["revision"], head["compacted"], kept, leases, numbers))
 
 
 class Image(NamedTuple):
@@ -76,12 +96,14 @@ class Image(NamedTuple):
     compacted: int
     records: tuple[KeyValue, ...]
     leases: tuple[tuple[int, int], ...]
+    numbers: tuple[tuple[int, bytes, int], ...] = ()
 
 
 def image_of(store: Store) -> Image:
     """The image of a store."""
     leases = tuple(sorted(store.lessor.ttl.items()))
-    return Image(store.revision, store.compacted, tuple(records_of(store)), leases)
+    numbers = tuple((at, key, number) for (at, key), number in store.numbers.items())
+    return Image(store.revision, store.compacted, tuple(records_of(store)), leases, numbers)
 
 
 def restored(image: Image) -> Store:
@@ -95,17 +117,5 @@ def restored(image: Image) -> Store:
     for revision in range(2, image.revision + 1):
         store.commit(changes.get(revision, ()))
     store.compacted = image.compacted
+    store.numbers = {(at, key): number for at, key, number in image.numbers}
     return store
-
-
-def hash_of(store: Store, revision: int) -> int | Failure:
-    """A checksum over the records up to a revision (0: all); as etcd's, of 32 bits."""
-    if revision > store.revision:
-        return FUTURE_REVISION
-    if 0 < revision < store.compacted:
-        return COMPACTED
-    digest = hashlib.sha256()
-    for kv in records_of(store):
-        if not revision or kv.mod_revision <= revision:
-            digest.update(repr((*kv[:4], encode(kv.value), kv.lease)).encode())
-    return int.from_bytes(digest.digest()[:4], "big")

@@ -54,7 +54,7 @@ class Random:
         """A put, now and then with options that it must refuse."""
         ignore = self.pick(False, False, False, True)
         value = b"" if ignore and self.chance.below(4) else self.pick(b"1", b"2", b"33")
-        lease = self.pick(0, 0, 0, 0, 0, 77)
+        lease = self.pick(0, 0, 0, 1, 2, 3, 77)
         fields = {"key": self.pick(*KEYS), "value": value, "ignore_value": ignore, "lease": lease}
         return {**fields, "prev_kv": self.pick(False, True)}
 
@@ -92,9 +92,22 @@ class Random:
             return {"request_range": self.range(revision)}
         return {"request_txn": self.txn(revision, depth + 1)}
 
+    def lease(self) -> tuple[str, dict[str, Any]]:
+        """A call on one of a few leases, which may be there or not."""
+        lease = self.pick(1, 2, 3)
+        kind = self.pick("grant", "grant", "revoke", "keep_alive", "time_to_live", "leases")
+        if kind == "grant":
+            # A shorter one would run out while the histories go on.
+            return "lease_grant", {"ID": lease, "TTL": self.pick(9000, 90000, 9_000_000_001)}
+        if kind == "time_to_live":
+            return "lease_time_to_live", {"ID": lease, "keys": self.pick(False, True)}
+        return f"lease_{kind}", {} if kind == "leases" else {"ID": lease}
+
     def call(self, revision: int) -> tuple[str, dict[str, Any]]:
         """A method and its fields."""
-        kind = self.chance.below(20)
+        kind = self.chance.below(24)
+        if kind >= 20:
+            return self.lease()
         if kind < 5:
             return "put", self.put()
         if kind < 10:
@@ -110,6 +123,12 @@ def plain(value: Any) -> Any:
     """An answer without what names the server."""
     if isinstance(value, records.ResponseHeader):
         return value.revision
+    if isinstance(value, records.LeaseTimeToLiveResponse):
+        # The real one's clock runs on, and it lists keys in any order.
+        left = "gone" if value.TTL < 0 else "there"
+        return (value.header.revision, value.ID, left, value.grantedTTL, sorted(value.keys))
+    if isinstance(value, records.LeaseLeasesResponse):
+        return (value.header.revision, sorted(value.leases))
     if isinstance(value, tuple) and not isinstance(value, Failure):
         return tuple(map(plain, value))
     return value

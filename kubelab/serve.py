@@ -194,7 +194,10 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._refuse(errors.too_large(LARGEST_BODY_BYTES))
             return
-        headers = dict(self.headers.items())
+        # What stands several times (groups to impersonate) goes on as lines of one header.
+        headers: dict[str, str] = {}
+        for name, value in self.headers.items():
+            headers[name] = f"{headers[name]}\n{value}" if name in headers else value
         tls = isinstance(self.request, ssl.SSLSocket)
         shown = self.request.getpeercert() if tls else None
         user, groups = self.owner.who(headers, shown)

@@ -30,7 +30,7 @@ class You(Client):
         _name_object(self, request)
         if watch:
             self.streams[token] = []
-        self.user = request.user
+        self.user, self.groups = request.user, request.groups
         self.request(
             request.method, request.path, query=request.query, body=request.body,
             headers=request.headers, reply="answered",

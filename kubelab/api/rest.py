@@ -41,6 +41,8 @@ class Request(NamedTuple):
     body: Any = None
     user: str = ADMIN
     groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Obj = EMPTY
 
 
 class Response(NamedTuple):

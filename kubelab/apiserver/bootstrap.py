@@ -5,14 +5,19 @@ the system, the priority classes of the system, the Service `kubernetes` and the
 where the API server listens.
 
 In Kubernetes: pkg/controlplane (system namespaces, the kubernetes service) and
-pkg/registry/scheduling/rest. Left out so far: default roles, flow schemas.
+pkg/registry/scheduling/rest; the default roles have a file of their own. Left out: flow schemas.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from kubelab.api import kinds
-from kubelab.api.objects import EMPTY, Obj, freeze, namespace_of
+from kubelab.api.objects import EMPTY, Obj, freeze, merged, name_of, namespace_of
 from kubelab.api.rest import Request, url
+from kubelab.apiserver import default_roles, stored
+from kubelab.apiserver.pending import Write
+from kubelab.sim.chance import Chance
 
 NAMESPACES = ("kube-system", "default", "kube-public", "kube-node-lease")
 USER = "system:apiserver"
@@ -70,3 +75,15 @@ def creation(obj: Obj) -> Request:
     """The request that makes an object of a new cluster."""
     kind = kinds.by_kind(obj["apiVersion"], obj["kind"])
     return Request("POST", url(kind, namespace_of(obj)), EMPTY, EMPTY, obj, USER)
+
+
+def roles(chance: Chance, now: str) -> Any:
+    """The transaction that writes the default roles, unless there are some already."""
+    writes = []
+    for obj in default_roles.objects():
+        kind = kinds.by_kind(obj["apiVersion"], obj["kind"])
+        metadata = merged(obj["metadata"], uid=chance.uid(), creationTimestamp=now)
+        writes.append((stored.path(kind, "", name_of(obj)), merged(obj, metadata=metadata)))
+    (key, first), *others = writes
+    name = name_of(first)
+    return stored.transaction(Write(name, key, first, 0, first, extra=tuple(others)), 0)

@@ -1,4 +1,4 @@
-"""What the API server does beside requests: leases for Events, and compaction of etcd.
+"""What the API server does beside requests: default roles, leases for Events, compaction of etcd.
 
 An Event is stored under a lease, so that it vanishes an hour after it was written; many share one.
 Every five minutes the history that is older than five minutes is given up; of several API servers
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubelab.apiserver import stored
+from kubelab.apiserver import bootstrap, stored
 from kubelab.apiserver.pending import Pending
 from kubelab.etcd import records
 from kubelab.sim.kernel import SECOND, Component
@@ -36,6 +36,16 @@ class Housekeeping(Component):
     def retry(self, token: int) -> None:
         """Works a request that waited; see `APIServer`."""
         raise NotImplementedError
+
+    def seed_roles(self) -> None:
+        """Offers the default roles to etcd, which takes them if it has none."""
+        chance = self.world.stream(f"{self.name}/roles")
+        self.etcd("txn", bootstrap.roles(chance, self.timestamp), "seeded")
+
+    def seeded(self, result: Any, token: int) -> None:
+        """The default roles are there, now or since long ago."""
+        if isinstance(result, records.Failure):
+            self.after(1, "seed_roles", background=True)
 
     def lease_of(self, pending: Pending) -> int:
         """The lease under which Events are stored: they vanish an hour after they were written."""

@@ -36,7 +36,9 @@ from kubelab.apiserver import (
     managing,
     modelled,
     patching,
+    rbac,
     reading,
+    reviews,
     services,
     stored,
     strategy,
@@ -89,6 +91,8 @@ def write(server: APIServer, pending: Pending) -> Write | Response | None:
         special = special or subresources.HANDLERS.get(("*", route.subresource))
         if special is not None:
             return special(server, pending)
+    if route.kind.kind in reviews.HANDLERS and route.verb == "create":
+        return reviews.answer(server, pending)
     if not route.kind.stored:
         return subresources.unstored(server, pending)
     if not route.verb or (not route.subresource and route.verb not in route.kind.verbs):
@@ -139,6 +143,7 @@ def created(server: APIServer, pending: Pending, obj: Obj, managers: Arr | None 
     obj = defaults.apply_defaults(kind, obj)
     if managers is None:
         managers = managing.updated(server, pending, kind, EMPTY, obj)
+    rbac.check_escalation(server, pending.request, kind, obj)
     obj, ran = admission.admit(server, route, obj, pending.request.user)
     for gate in ran:
         pending.passes(gate)
@@ -291,6 +296,7 @@ def changed(
     if managers != get(new, "metadata", "managedFields", default=NOTHING):
         metadata = merged(new["metadata"], managedFields=managers or None)
         new = merged(new, metadata=metadata)
+    rbac.check_escalation(server, pending.request, kind, new)
     new, ran = admission.admit(server, route, new, pending.request.user)
     for gate in ran:
         pending.passes(gate)

@@ -1,6 +1,6 @@
 """The API server: a request's way through. Read this first.
 
-A request passes the stations of `_process` in order: route, authorization (everybody may, so far),
+A request passes its stations in order: authentication, authorization, then (in `_process`)
 the object as it is now, admission, defaults, validation, store. Nothing waits: where the way needs
 etcd (or a cache that is not filled yet), the request is kept in `pending`, and goes on when etcd's
 answer arrives. All state is in etcd; what is kept here (watch caches, pending requests) is lost in
@@ -11,7 +11,7 @@ based on (its mod_revision). That is first taken from the watch cache; if etcd k
 request is worked once more with etcd's answer.
 
 In Kubernetes: k8s.io/apiserver/pkg/endpoints and pkg/registry/generic/registry/store.go. Left out
-so far: authentication, authorization, server-side apply, priority and fairness.
+so far: priority and fairness.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from kubelab.api.objects import EMPTY, Obj, key_of
 from kubelab.api.rest import Request, Response
 from kubelab.apiserver import (
     admission,
+    authentication,
     bootstrap,
     modelled,
+    rbac,
     reading,
     registry,
     routes,
@@ -66,6 +68,7 @@ class APIServer(Streams, Defining):
         for kind in kinds.ALL:
             if kind.stored:
                 self.open_cache(kind.prefix)
+        self.seed_roles()
         for obj in bootstrap.objects(self.address):
             self.send(self.name, "request", self.name, 0, bootstrap.creation(obj))
         self.settle_in()
@@ -86,8 +89,17 @@ class APIServer(Streams, Defining):
 
     def request(self, client: str, call_id: int, request: Request) -> None:
         """A client asks; the answer goes back as `response`, events of a watch as `watched`."""
-        self.note(method=request.method, path=request.path, user=request.user)
+        self.note(method=request.method, path=request.path)
         route = routes.parse(request, self.custom)
+        try:
+            request = authentication.identify(self, client, request)
+            self.note(user=request.user)
+            if client == "you":
+                rbac.authorize(self, request, route)
+        except errors.ApiError as error:
+            self.note(code=error.code, reason=error.reason, message=error.status["message"])
+            self.send(client, "response", call_id, Response(error.code, EMPTY, error.status))
+            return
         if route is None:
             self.send(client, "response", call_id, reading.elsewhere(self, request))
             return

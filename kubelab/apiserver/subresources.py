@@ -38,6 +38,7 @@ from kubelab.apiserver import (
     reading,
     registry,
     stored,
+    tokens,
 )
 from kubelab.apiserver.pending import Pending, Write
 from kubelab.sim.kernel import timestamp
@@ -298,5 +299,5 @@ HANDLERS: dict[tuple[str, str], Callable[[Any, Pending], Write | Response | None
     ("Pod", "proxy"): connecting.pod_proxy,
     ("Service", "proxy"): connecting.service_proxy,
     ("*", "proxy"): unserved,
-    ("*", "token"): unserved,
+    ("ServiceAccount", "token"): tokens.request,
 }

@@ -49,6 +49,7 @@ class Client(Component):
         self.servers = tuple(servers)
         self.agent = agent or name.partition("/")[0]
         self.user = user or f"system:{name.replace('/', ':')}"
+        self.groups: tuple[str, ...] = ()
         # Never set back: an answer to an earlier incarnation must not be taken for ours.
         self.last_call = 0
         self.server = 0
@@ -82,7 +83,8 @@ class Client(Component):
         `reply` is the name of a method of ours, or a path to one through attributes and dicts
         (`informers.pods.listed`); empty means that the answer does not matter.
         """
-        request = Request(method, path, query, headers or self.headers, body, self.user)
+        sent = headers or self.headers
+        request = Request(method, path, query, sent, body, self.user, self.groups)
         return self._dispatch(Call(request, reply, context, 0, watch))
 
     def _dispatch(self, call: Call) -> int:

@@ -28,7 +28,7 @@ UNEQUAL = {
     78: WORLD, 111: WORLD, 121: WORLD,
     98: "the server answers no table for scale",
     131: "no default roles", 165: "no tokens",
-    232: "no access reviews", 236: "no access reviews", 237: "no access reviews",
+    237: "no access reviews",
     252: "the names of temporary files",
     267: "no editor", 269: "no enumerations in the schema", 270: "no enumerations in the schema",
     273: "no enumerations in the schema",

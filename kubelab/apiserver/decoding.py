@@ -60,7 +60,11 @@ def tree(request: Request) -> Any:
             documents = manifests.documents(text)
         except ValueError as error:
             raise errors.bad_request(f"error converting YAML to JSON: {error}") from None
-        return freeze(documents[0]) if documents else None
+        try:
+            return freeze(documents[0]) if documents else None
+        except RecursionError:
+            why = "yaml: anchor contains itself"
+            raise errors.bad_request(f"error converting YAML to JSON: {why}") from None
     raise errors.unsupported_media_type(ACCEPTED)
 
 
@@ -173,7 +177,8 @@ def decode(
     version = value.get("apiVersion") or kind.api_version
     if (version, said) != (kind.api_version, kind.kind):
         _mismatch(pending, kind, str(version), str(said), value)
-    obj = Obj({"apiVersion": kind.api_version, "kind": kind.kind, **value})
+    head = {"apiVersion": kind.api_version, "kind": kind.kind}
+    obj = Obj({**head, **value, **head})
     clean, unknown, wrong = schema_check.check(kind, obj)
     if wrong:
         raise errors.bad_request(wrong)

@@ -17,6 +17,7 @@ from kubelab.api.objects import EMPTY, Arr, Obj, labels_of
 from kubelab.api.rest import SHARED, Request, Response
 from kubelab.apiserver import (
     cacher,
+    components,
     convert,
     customresources,
     discovery,
@@ -60,6 +61,8 @@ def get_one(server: APIServer, pending: Pending) -> Response | None:
     if "get" not in kind.verbs:
         raise errors.method_not_allowed()
     version_of(pending.request.query)
+    if not kind.stored:
+        return components.one(server, pending)
     if pending.request.query.get("resourceVersion") == "0":
         known = server.cached(kind.prefix, route.key)
         if known is None:
@@ -79,6 +82,8 @@ def list_many(server: APIServer, pending: Pending) -> Response | None:
     list_options.check(query, watch=False)
     chosen(kind, query)
     version = version_of(query)
+    if not kind.stored:
+        return components.many(server, pending)
     token = query.get("continue") or ""
     if token and version and version != "0":
         raise errors.bad_request("specifying resource version is not allowed when using continue")
@@ -100,7 +105,17 @@ def list_many(server: APIServer, pending: Pending) -> Response | None:
 
 
 def answer(server: APIServer, pending: Pending, result: Any) -> Response:
-    """etcd's answer to a get or list, as the client's answer."""
+    """etcd's answer to a get or list, as the client's answer. Raises ApiError."""
+    try:
+        return _answer(server, pending, result)
+    except (TypeError, KeyError, ValueError, AttributeError, IndexError) as error:
+        if isinstance(error, errors.ApiError):
+            raise
+        server.note(panic=f"{type(error).__name__}: {error}")
+        raise errors.internal_error("This request caused apiserver to panic.") from None
+
+
+def _answer(server: APIServer, pending: Pending, result: Any) -> Response:
     route, kind, query = pending.route, pending.route.kind, pending.request.query
     if isinstance(result, records.Failure):
         if "compacted" in result.message:

@@ -121,6 +121,9 @@ class Streams(Housekeeping):
 
     def kubelet_silent(self, verb: str, token: int, reason: str) -> None:
         """The kubelet of a node cannot be reached."""
+        if verb == "response":
+            # It has asked for something itself, and nobody is there to hear the answer.
+            return
         pending = self.pending.get(token)
         stream = self.streams.pop(token, None)
         if stream is not None:

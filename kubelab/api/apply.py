@@ -165,9 +165,9 @@ def applied(
     others = [entry for entry in entries if entry is not own]
     new = _merge(type_, live, _through(wish, who.subresource))
     if own is not None:
-        left = fieldsets.minus(own["fieldsV1"], fields)
+        left = fieldsets.minus(own["fieldsV1"], fieldsets.with_holders(fields))
         for entry in others:
-            left = fieldsets.minus(left, entry["fieldsV1"])
+            left = fieldsets.minus(left, fieldsets.with_holders(entry["fieldsV1"]))
         if left is not None:
             new = _removed(type_, new, left)
     fresh, gone = _change(type_, live, new, who.subresource)

@@ -163,6 +163,17 @@ def minus(one: Tree, other: Tree) -> Tree:
     return node(is_member(one) and not is_member(other), children)
 
 
+def with_holders(tree: Tree) -> Tree:
+    """The set with every field that holds some of it: who owns a part keeps the whole in being."""
+    if not tree:
+        return tree
+    children = {}
+    for key, item in _children(tree).items():
+        below = with_holders(item)
+        children[key] = union(below, EMPTY) if below and key.startswith("f:") else below
+    return node(is_member(tree), children)
+
+
 def common(one: Tree, other: Tree) -> Tree:
     """What is in both."""
     if one is None or other is None:

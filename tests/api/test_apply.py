@@ -92,3 +92,11 @@ def test_sets_add_and_subtract():
     assert fieldsets.minus(fieldsets.union(one, other), other) == one
     assert fieldsets.minus(one, other) is one
     assert fieldsets.common(one, other) is None
+
+
+def test_a_holder_stays_while_parts_of_it_are_wished() -> None:
+    """Who owned a structure itself and now wishes only a part of it does not lose the whole."""
+    owned = freeze({"f:spec": {".": {}, "f:size": {}, "f:gone": {}}})
+    wished = freeze({"f:spec": {"f:size": {}}})
+    left = fieldsets.minus(owned, fieldsets.with_holders(wished))
+    assert left == {"f:spec": {"f:gone": {}}}

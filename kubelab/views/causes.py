@@ -16,6 +16,9 @@ from kubelab.views.palette import actor_of, label_of
 # A longer chain is shown with its middle folded; the story keeps all of it.
 CHAIN_SHOWN = 14
 
+# So many events after one are looked at for its effects, and so many of them are told.
+WINDOW, RELATIVES, EFFECTS_SHOWN = 4000, 60, 6
+
 # What a message is called on a link of the chain, where its own name says little to a newcomer.
 PLAIN = {
     "txn": "writes", "put": "writes", "delete_range": "deletes", "range": "reads",
@@ -69,19 +72,7 @@ def chain(cluster: Any, focus: int) -> list[dict[str, Any]]:
     """The causes of an event from the user's own act on, each with actor and sentence."""
     if not focus:
         return []
-    events = cluster.why(focus)
-    start = cluster.trace[0].ns
-    links = [
-        {
-            "event": event.id,
-            "actor": actor_of(handler_of(event)),
-            "who": label_of(handler_of(event)),
-            "verb": PLAIN.get(event.verb) or event.verb.replace("_", " "),
-            "clock": since(event.ns - start),
-            "text": cluster.tell(event),
-        }
-        for event in events
-    ]
+    links = [_link(cluster, event) for event in cluster.why(focus)]
     if len(links) > CHAIN_SHOWN:
         head, tail = links[:5], links[-(CHAIN_SHOWN - 6) :]
         folded = len(links) - len(head) - len(tail)
@@ -95,6 +86,40 @@ def chain(cluster: Any, focus: int) -> list[dict[str, Any]]:
         }
         return [*head, gap, *tail]
     return links
+
+
+def _link(cluster: Any, event: Any) -> dict[str, Any]:
+    return {
+        "event": event.id,
+        "actor": actor_of(handler_of(event)),
+        "who": label_of(handler_of(event)),
+        "verb": PLAIN.get(event.verb) or event.verb.replace("_", " "),
+        "clock": since(event.ns - cluster.trace[0].ns),
+        "text": cluster.tell(event),
+    }
+
+
+def followers(trace: Any, focus: int, until: int) -> list[int]:
+    """All events up to a moment that an event has led to, the nearest first; at most a few."""
+    found = {focus}
+    out: list[int] = []
+    for index in range(focus, min(until, focus + WINDOW)):
+        event = trace[index]
+        if event.cause in found:
+            found.add(event.id)
+            out.append(event.id)
+            if len(out) >= RELATIVES:
+                break
+    return out
+
+
+def followed(cluster: Any, focus: int, until: int) -> list[dict[str, Any]]:
+    """The first effects of an event up to a moment, each with actor and sentence."""
+    if not focus or focus >= until:
+        return []
+    trace = cluster.trace
+    found = followers(trace, focus, until)[:EFFECTS_SHOWN]
+    return [_link(cluster, trace[number - 1]) for number in found]
 
 
 def numbered(cluster: Any, focus: int) -> str:

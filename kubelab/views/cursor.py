@@ -14,7 +14,11 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from kubelab.sim.kernel import Event
+from kubelab.sim.kernel import SECOND, Event
+
+# Step looks for the next stop so far: where only periodic timers are due within the quiet time,
+# nothing here happens by itself.
+QUIET_NS = 60 * SECOND
 
 
 class Cursor(NamedTuple):
@@ -78,3 +82,9 @@ class Stops:
     def position(self, event: int) -> int:
         """How many stops lie up to this moment."""
         return bisect_right(self.ids, event)
+
+
+def is_settled(cluster: Any) -> bool:
+    """Whether only periodic timers are due soon, as `settle` sees it."""
+    busy = cluster.world.idle_until()
+    return busy is None or busy > cluster.world.now + QUIET_NS

@@ -8,7 +8,10 @@ In Kubernetes: `kubectl describe` says the same at more length.
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+import yaml
 
 from kubelab.api.objects import Obj, get
 from kubelab.views.palette import label_of
@@ -71,13 +74,38 @@ def facts_of(cluster: Any, event: int, selection: tuple[str, str] | None) -> dic
         "kubectl": f"kubectl describe {kind.lower()} {short}{scope}",
         "event": 0,
         "rows": [],
+        "actions": [],
     }
     if obj is None:
         out["rows"] = [["exists", "no, not at this moment"]]
         return out
     out["rows"] = [[label, value] for label, value in _rows(kind, obj) if value]
+    out["yaml"] = _yaml(obj)
+    out["actions"] = _actions(cluster, kind, name)
     out["event"] = _last_change(cluster, event, kind, name)
     return out
+
+
+def _yaml(obj: Obj) -> str:
+    """The object as `kubectl get -o yaml` prints it, without the bookkeeping of field owners."""
+    plain = json.loads(json.dumps(obj))
+    plain.get("metadata", {}).pop("managedFields", None)
+    return str(yaml.safe_dump(plain, sort_keys=False))
+
+
+def _actions(cluster: Any, kind: str, name: str) -> list[list[str]]:
+    """What can be done to a thing from its panel: the word on the button, and the command."""
+    if kind == "Node":
+        part = cluster.world.components.get(f"kubelet/{name}")
+        down = getattr(part, "stopped", False)
+        return [["Switch on", "start_node"]] if down else [["Cut its power", "stop_node"]]
+    if kind == "component":
+        part = cluster.world.components.get(name)
+        if name in ("you", "kubeadm", "faults") or part is None:
+            return []
+        down = getattr(part, "stopped", False)
+        return [["Start", "start"]] if down else [["Stop", "stop"]]
+    return [["Delete", "delete"]] if kind != "Namespace" else []
 
 
 def _rows(kind: str, obj: Obj) -> list[tuple[str, str]]:
@@ -148,6 +176,7 @@ def _component(cluster: Any, event: int, name: str) -> dict[str, Any]:
         "kind": "component",
         "name": name,
         "title": label_of(name),
+        "actions": _actions(cluster, "component", name),
         "rows": rows,
         "kubectl": "kubectl get componentstatuses" if name.startswith("etcd") else "",
         "event": last.id if last is not None else 0,

@@ -18,6 +18,8 @@ from typing import Any
 from kubelab.views.palette import colour, resolve
 
 WIDTH = 960
+# So many differences between a view and its what-if are marked.
+MARKED = 200
 FONT = "DejaVu Sans, Verdana, Arial, sans-serif"
 
 # Widths of letters in units of the font size, rather too wide than too narrow.
@@ -107,6 +109,13 @@ class Picture:
             f"{''.join(groups)}</svg>"
         )
         return resolve(whole)
+
+
+def differing(before: Picture, after: Picture) -> list[str]:
+    """The keys of the named things that are not in the same state in both pictures."""
+    there = {piece.key: piece.state for piece in before.pieces}
+    named = [piece for piece in after.pieces if piece.name]
+    return [piece.key for piece in named if there.get(piece.key) != piece.state][:MARKED]
 
 
 def placed(x: float, y: float, body: str) -> str:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kubelab.views import deeds
 from kubelab.views.desk import all_desks, lock_of
 from kubelab.views.palette import stylesheet
 
@@ -75,6 +76,7 @@ class Live:
         self.number = 0
         self.sent: dict[str, Any] = {}
         self.cell = ""
+        self.fork: Live | None = None
         widget.on_msg(self.received)
         widget.whole = self.whole()
 
@@ -143,13 +145,35 @@ class Live:
             at = int(content["position"])
             if 1 <= at <= len(ids):
                 view.scrub(ids[at - 1])
+        elif command == "fork":
+            self.beside(view.fork())
+        elif command == "rewind":
+            view.rewind()
+        elif command == "do":
+            words = {key: str(content.get(key, "")) for key in ("kind", "name", "text")}
+            where = deeds.do(view, str(content.get("what", "")), **words)
+            if where is not view:
+                self.beside(where)
+                self.refresh()
+        elif command == "story":
+            self.widget.send({"story": deeds.story_of(view)})
         elif command == "select":
             view.select(str(content.get("kind", "")), str(content.get("name", "")))
         else:
             raise ValueError(f"the page asked for {command!r}, which no view knows")
 
+    def beside(self, view: View) -> None:
+        """Shows a what-if below this view; the one before it is closed."""
+        if self.fork is not None:
+            self.fork.close()
+        made = widget_class()
+        self.fork = view.live = Live(view, made())
+        self.widget.send({"fork": self.fork.widget.model_id})
+
     def close(self) -> None:
         """Takes the widget away; its page empties and its memory is free."""
+        if self.fork is not None:
+            self.fork.close()
         self.view.live = None
         self.widget.close()
 

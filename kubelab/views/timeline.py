@@ -15,16 +15,13 @@ from typing import Any
 
 from kubelab.sim.kernel import Event
 from kubelab.views import score
-from kubelab.views.causes import since
+from kubelab.views.causes import RELATIVES, WINDOW, followers, since
 from kubelab.views.cluster import is_stop as cluster_stop
 from kubelab.views.cursor import Cursor
 from kubelab.views.desk import desk_of
 from kubelab.views.palette import actor_of, label_of
 from kubelab.views.view import Kind, View
 from kubelab.views.words import Table, Words, plural
-
-# So many events are looked at around the cursor, and so many of the chain are drawn.
-WINDOW, RELATIVES = 4000, 60
 
 
 def show(
@@ -106,20 +103,6 @@ def _centre(cluster: Any, cursor: Cursor) -> int:
     if selected is not None and selected[0] == "event" and int(selected[1]) <= cursor.event:
         return int(selected[1])
     return cursor.focus
-
-
-def followers(trace: Any, focus: int, until: int) -> list[int]:
-    """All events up to a moment that an event has led to, the nearest first; at most a few."""
-    found = {focus}
-    out: list[int] = []
-    for index in range(focus, min(until, focus + WINDOW)):
-        event = trace[index]
-        if event.cause in found:
-            found.add(event.id)
-            out.append(event.id)
-            if len(out) >= RELATIVES:
-                break
-    return out
 
 
 def _mark(event: Event, start: int, related: bool, focus: int) -> dict[str, Any]:

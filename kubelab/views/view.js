@@ -108,6 +108,7 @@ function drawing(send) {
       const next = place ? place.nextSibling : svg.firstChild;
       if (next !== group) svg.insertBefore(group, next);
       place = group;
+      if (after.head.differs?.includes(key)) group.dataset.differs = "true"; else delete group.dataset.differs;
       const chosen = selected && group.dataset.kind === selected.kind && group.dataset.name === selected.name;
       if (chosen) group.setAttribute("class", "kl-selected"); else group.removeAttribute("class");
     }
@@ -144,10 +145,18 @@ function controls(send, toggle) {
     ...RUNGS.map(text => make("option", {value: text, text: `by ${text}`})));
   const scrub = make("input", {type: "range", min: 1, "aria-label": "Place in the past",
     onchange: e => send({command: "scrub", position: Number(e.target.value)})});
+  const fork = button("Fork", "Fork: what if", () => send({command: "fork"}));
+  const rewind = button("Rewind here", "Rewind here", () => {
+    if (rewind.dataset.sure) send({command: "rewind"});
+    rewind.dataset.sure = rewind.dataset.sure ? "" : "yes";
+    rewind.textContent = rewind.dataset.sure ? "Really? What came later is lost" : "Rewind here";
+  });
+  const story = button("Story", "Story", () => send({command: "story"}));
+  const apply = button("Apply…", "Apply", () => toggle("apply"), {"aria-expanded": "false"});
   const why = button("Why?", "Why?", () => toggle("why"), {"aria-expanded": "false"});
   const words = button("Table", "Table", () => toggle("table"), {"aria-expanded": "false"});
   const bar = make("div", {class: "kl-bar", role: "toolbar", "aria-label": "Stepping"},
-    first, mine, back, step, now, run, settle, act, by, scrub, why, words);
+    first, mine, back, step, now, run, settle, act, by, scrub, why, words, fork, rewind, story, apply);
   function show(head) {
     by.value = head.by;
     scrub.max = Math.max(head.stops, 1);
@@ -157,6 +166,9 @@ function controls(send, toggle) {
     act.textContent = head.action;
     act.setAttribute("aria-label", head.action || "none");
     now.disabled = head.mode === "now";
+    rewind.hidden = head.mode !== "past";
+    if (head.mode !== "past") { rewind.dataset.sure = ""; rewind.textContent = "Rewind here"; }
+    apply.hidden = head.kind !== "dashboard";
   }
   return {bar, show, why, words};
 }
@@ -168,7 +180,12 @@ function facts(send, selected) {
     side.append(make("div", {class: "kl-muted", text: "The same on a real cluster:"}),
       make("code", {text: selected.kubectl}));
   }
+  if (selected.yaml) side.append(make("details", {}, make("summary", {text: "YAML"}), make("pre", {text: selected.yaml})));
   const row = make("div", {class: "kl-bar"});
+  for (const [text, what] of selected.actions ?? []) {
+    row.append(make("button", {type: "button", text,
+      onclick: () => send({command: "do", what, kind: selected.kind, name: selected.name})}));
+  }
   if (selected.event) {
     row.append(make("button", {type: "button", text: "Last change", "aria-label": "Last change of it",
       onclick: () => send({command: "jump", event: selected.event})}));
@@ -187,6 +204,21 @@ function chain(send, links) {
   items.forEach((item, at) => { if (at) parts.push("▸"); parts.push(item); });
   return make("div", {class: "kl-chain", "aria-label": "Chain of causes"},
     make("span", {class: "kl-muted", text: links.length ? "Because:" : ""}), ...parts);
+}
+
+function effects(send, links) {
+  if (!links?.length) return [];
+  return [make("div", {class: "kl-muted", text: "What followed:"}), reasons(send, links)];
+}
+
+function orders(send) {
+  const area = make("textarea", {rows: 6, "aria-label": "Manifest (YAML)", placeholder: "A manifest in YAML"});
+  const line = make("input", {type: "text", "aria-label": "Pod and URL", placeholder: "default/client web/"});
+  const button = (text, act) => make("button", {type: "button", text, onclick: act});
+  return make("div", {class: "kl-orders"}, area,
+    make("div", {class: "kl-bar"}, button("Apply it", () => send({command: "do", what: "apply", text: area.value})),
+      make("label", {text: "Run a request: "}, line),
+      button("Send", () => send({command: "do", what: "request", text: line.value}))));
 }
 
 function reasons(send, links) {
@@ -220,6 +252,7 @@ function title(head) {
   if (head.revision !== null && head.revision !== undefined) parts.push(make("span", {text: `revision ${head.revision}`}));
   parts.push(make("span", {text: `event ${head.event} of ${head.total}`}));
   if (head.mode === "past") parts.push(make("span", {class: "kl-badge", text: "past"}));
+  if (head.mode === "fork") parts.push(make("span", {class: "kl-badge", text: "what if"}));
   return parts;
 }
 
@@ -233,7 +266,7 @@ function render({model, el, signal}) {
       parts.alert.textContent = "No answer: the kernel is busy or gone. Wait, or run the cell again.";
     }, PATIENCE_MS);
   };
-  const open = {why: false, table: false};
+  const open = {why: false, table: false, apply: false};
   let shown = null;
   const toggle = name => { open[name] = !open[name]; if (shown) words(shown.head); };
   const parts = {title: make("div", {class: "kl-title"}), tools: controls(send, toggle), stage: drawing(send)};
@@ -244,8 +277,10 @@ function render({model, el, signal}) {
   parts.alert = make("div", {class: "kl-alert", role: "alert"});
   parts.chain = make("div");
   parts.why = make("div");
+  parts.orders = make("div", {hidden: ""}, orders(send));
+  parts.story = make("pre", {class: "kl-story", hidden: ""});
   parts.tables = make("div", {class: "kl-tables"});
-  root.append(parts.title, parts.tools.bar, parts.attention, parts.sentence, parts.alert, parts.body, parts.chain, parts.why, parts.tables);
+  root.append(parts.title, parts.tools.bar, parts.attention, parts.sentence, parts.alert, parts.body, parts.chain, parts.why, parts.orders, parts.story, parts.tables);
 
   function words(head) {
     parts.title.replaceChildren(...title(head));
@@ -255,7 +290,8 @@ function render({model, el, signal}) {
     parts.sentence.replaceChildren(...sentence(head));
     if (parts.alert.textContent !== head.alert) parts.alert.textContent = head.alert;
     parts.chain.replaceChildren(chain(send, head.chain));
-    parts.why.replaceChildren(...(open.why ? [reasons(send, head.chain)] : []));
+    parts.why.replaceChildren(...(open.why ? [reasons(send, head.chain), ...effects(send, head.followed)] : []));
+    parts.orders.hidden = !open.apply;
     parts.tables.replaceChildren(...(open.table ? head.tables.flatMap(t => [make("h4", {text: t.caption}), table(t.columns, t.rows)]) : []));
     parts.tools.why.setAttribute("aria-expanded", String(open.why));
     parts.tools.words.setAttribute("aria-expanded", String(open.table));
@@ -275,15 +311,28 @@ function render({model, el, signal}) {
   const heard = message => {
     clearTimeout(waiting);
     if (message.update) take(message.update);
+    if (message.story) { parts.story.hidden = false; parts.story.textContent = message.story; }
+    if (message.fork) beside(message.fork);
     if (message.alert) parts.alert.textContent = message.alert;
   };
+  // A what-if is a widget of its own, shown below the view that it was forked from.
+  async function beside(id) {
+    const child = await model.widget_manager.get_model(id);
+    const view = await model.widget_manager.create_view(child);
+    parts.fork?.remove();
+    parts.fork = make("div", {class: "kl-beside"});
+    parts.fork.append(view.el);
+    el.append(parts.fork);
+  }
   model.on("msg:custom", heard);
   root.addEventListener("keydown", event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (["INPUT", "SELECT"].includes(event.target.tagName)) return;
+    if (["INPUT", "SELECT", "TEXTAREA"].includes(event.target.tagName)) return;
     const verb = command(event.key);
     if (verb) send({command: verb});
     else if (event.key === "w") toggle("why");
+    else if (event.key === "f") send({command: "fork"});
+    else if (event.key === "Escape") { root.blur(); document.activeElement?.blur?.(); }
     else if (event.key === "t") toggle("table");
     else return;
     event.preventDefault();

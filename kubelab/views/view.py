@@ -20,19 +20,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kubelab.sim.kernel import SECOND, Event
+from kubelab.sim.kernel import Event
 from kubelab.views import causes, still
-from kubelab.views.cursor import Cursor, Stops
+from kubelab.views.cursor import Cursor, Stops, is_settled
 from kubelab.views.desk import desk_of, lock_of
 from kubelab.views.facts import facts_of
-from kubelab.views.picture import Picture
+from kubelab.views.picture import Picture, differing
 from kubelab.views.words import Words
 
 LADDER = ("message", "decision", "outcome")
 
-# Step looks for the next stop so far: where only periodic timers are due within the quiet time,
-# nothing here happens by itself.
-QUIET_NS = 60 * SECOND
 STEP_EVENTS = 50_000
 
 
@@ -65,6 +62,9 @@ class View:
         self.by = by
         self.alert = ""
         self.live: Any = None
+        # A what-if beside this view, and the view that this one is a what-if of.
+        self.twin: View | None = None
+        self.origin: View | None = None
         self._stops: dict[str, Stops] = {}
         self.desk = desk_of(cluster)
         self.cursor = Cursor(0, 0)
@@ -109,6 +109,22 @@ class View:
     def settle(self) -> View:
         """Moves the cluster on until only periodic timers are left."""
         return self._move(self._settle)
+
+    def fork(self) -> View:
+        """A what-if: the same view of an independent copy of the cluster, from here on."""
+        with lock_of(self.cluster):
+            copy = self.cluster.fork()
+            if self.is_past:
+                copy.rewind(self.cursor.event)
+            self.twin = View(copy, self.kind, dict(self.options), by=self.by)
+            self.twin.origin = self
+            return self.twin
+
+    def rewind(self) -> View:
+        """Goes back with the cluster to the moment shown; what came later never happened."""
+        with lock_of(self.cluster):
+            self.cluster.rewind(self.cursor.event)
+        return self.now()
 
     def act(self) -> View:
         """Does what the view's own button says."""
@@ -293,7 +309,10 @@ class View:
             picture = self.kind.draw(frame)
             words = self.kind.words(frame)
             picture.alt = words.alt
-            return {"picture": picture, "head": self._head(frame, words), "words": words}
+            head = self._head(frame, words)
+            if self.origin is not None:
+                head |= {"mode": "fork", "differs": differing(self.origin.picture(), picture)}
+            return {"picture": picture, "head": head, "words": words}
 
     def _head(self, frame: dict[str, Any], words: Words) -> dict[str, Any]:
         cluster, cursor, stops = self.cluster, self.cursor, self.stops
@@ -320,6 +339,7 @@ class View:
             "sentence": told,
             "alt": words.alt,
             "chain": causes.chain(cluster, cursor.focus),
+            "followed": causes.followed(cluster, cursor.focus, cursor.event),
             "alert": self.alert,
             "tables": [table.to_json() for table in words.tables],
             "action": self.kind.action[0] if self.kind.action else "",
@@ -331,6 +351,12 @@ class View:
         """The chain of causes that leads to the event shown, as numbered prose."""
         with lock_of(self.cluster):
             return causes.numbered(self.cluster, self.cursor.focus)
+
+    @property
+    def is_past(self) -> bool:
+        """Whether the view looks back."""
+        self._anchor()
+        return self.cursor.event < len(self.cluster.trace)
 
     @property
     def is_stale(self) -> bool:
@@ -359,12 +385,6 @@ class View:
 
     def __repr__(self) -> str:
         return still.plain(self.state())
-
-
-def is_settled(cluster: Any) -> bool:
-    """Whether only periodic timers are due soon, as `settle` sees it."""
-    busy = cluster.world.idle_until()
-    return busy is None or busy > cluster.world.now + QUIET_NS
 
 
 def is_act(event: Event) -> bool:

@@ -60,7 +60,9 @@ def allocate(
     service: Obj, old: Obj | None, held: Taken, chance: Chance
 ) -> tuple[Obj, list[FieldError]]:
     """The Service with its cluster IP and node ports, and what could not be handed out."""
-    errors: list[FieldError] = []
+    errors = _check_families(service)
+    if errors:
+        return service, errors
     before = get(old, "spec", "clusterIP") if old is not None else None
     spec = service["spec"]
     if not has_cluster_ip(service):
@@ -90,6 +92,24 @@ def allocate(
     elif not local and "healthCheckNodePort" in spec:
         service = with_(service, ("spec",), merged(spec, healthCheckNodePort=None))
     return service, errors + more
+
+
+def _check_families(service: Obj) -> list[FieldError]:
+    """What a Service wants of address families that this cluster does not have."""
+    spec = service["spec"]
+    free = spec.get("clusterIP") == "None" and not spec.get("selector")
+    if spec.get("type") == "ExternalName" or free:
+        return []
+    errors: list[FieldError] = []
+    if spec.get("ipFamilyPolicy") == "RequireDualStack":
+        message = "this cluster is not configured for dual-stack services"
+        field = "spec.ipFamilyPolicy"
+        errors.append(FieldError("FieldValueInvalid", field, "RequireDualStack", message))
+    for at, family in enumerate(spec.get("ipFamilies") or NOTHING):
+        if family != "IPv4":
+            message, field = "not configured on this cluster", f"spec.ipFamilies[{at}]"
+            errors.append(FieldError("FieldValueInvalid", field, family, message))
+    return errors
 
 
 def _families(service: Obj) -> Obj:

@@ -18,6 +18,9 @@ from kubelab.sim.tree import EMPTY, Arr, Obj
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
+FAMILIES = ("IPv4", "IPv6")
+FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
+AFFINITY_SECONDS = 86400
 PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 
 
@@ -59,6 +62,53 @@ def service(obj: Obj) -> Errors:
     for key in ("internalTrafficPolicy", "externalTrafficPolicy"):
         if spec.get(key) not in (None, "", "Cluster", "Local"):
             yield unsupported(f"spec.{key}", spec[key], ["Cluster", "Local"])
+
+
+def service_create(obj: Obj) -> Errors:
+    """A new Service: also what fits its type and its cluster, which an update fills in or drops."""
+    yield from service(obj)
+    spec = obj.get("spec") or EMPTY
+    kind, addresses = spec.get("type"), spec.get("clusterIPs") or ()
+    if addresses and spec.get("clusterIP") not in (None, "", addresses[0]):
+        yield wrong("spec.clusterIPs", Arr(addresses), "first value must match `clusterIP`")
+    seen: list[str] = []
+    for at, family in enumerate(spec.get("ipFamilies") or ()):
+        if family not in FAMILIES:
+            yield unsupported(f"spec.ipFamilies[{at}]", family, FAMILIES)
+        elif family in seen:
+            yield duplicate(f"spec.ipFamilies[{at}]", family)
+        seen.append(family)
+    policy = spec.get("ipFamilyPolicy")
+    if policy is not None and policy not in FAMILY_POLICIES:
+        yield unsupported("spec.ipFamilyPolicy", policy, FAMILY_POLICIES)
+    for at, address in enumerate(spec.get("externalIPs") or ()):
+        if not formats.ip_address(address):
+            yield from each_wrong(f"spec.externalIPs[{at}]", address, _special(address))
+    if spec.get("loadBalancerSourceRanges") and kind != "LoadBalancer":
+        message = "may only be used when `type` is 'LoadBalancer'"
+        yield not_allowed("spec.LoadBalancerSourceRanges", message)
+    config = (spec.get("sessionAffinityConfig") or EMPTY).get("clientIP") or EMPTY
+    seconds = config.get("timeoutSeconds")
+    if seconds is not None and not 0 < seconds <= AFFINITY_SECONDS:
+        field = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
+        yield wrong(field, seconds, f"must be greater than 0 and less than {AFFINITY_SECONDS}")
+    outside = kind in ("LoadBalancer", "NodePort") or bool(spec.get("externalIPs"))
+    policy = spec.get("externalTrafficPolicy")
+    if policy in ("Cluster", "Local") and not outside:
+        message = "may only be set for externally-accessible services"
+        yield wrong("spec.externalTrafficPolicy", policy, message)
+
+
+def _special(text: str) -> tuple[str, ...]:
+    """Why an address cannot be one at which a Service is reached from outside."""
+    address = ipaddress.ip_address(text)
+    if address.is_unspecified:
+        return ("may not be unspecified (0.0.0.0 or ::)",)
+    if address.is_loopback:
+        return ("may not be in the loopback range (127.0.0.0/8, ::1/128)",)
+    if address.is_link_local:
+        return ("may not be in the link-local range (169.254.0.0/16, fe80::/10)",)
+    return ()
 
 
 def _cluster_ips(spec: Any) -> list[str]:
@@ -310,7 +360,7 @@ def _peer(peer: Any, path: str) -> Errors:
 
 CREATE: dict[tuple[str, str], Callable[[Obj], Errors]] = {
     ("", "Endpoints"): endpoints,
-    ("", "Service"): service,
+    ("", "Service"): service_create,
     ("discovery.k8s.io", "EndpointSlice"): endpoint_slice,
     ("networking.k8s.io", "Ingress"): ingress,
     ("networking.k8s.io", "NetworkPolicy"): network_policy,

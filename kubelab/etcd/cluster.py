@@ -107,14 +107,18 @@ class Etcd:
     # Watches.
 
     def watch(self, key: bytes, range_end: bytes | None = None, **fields: Any) -> Watch:
-        """Begins a watch; what it hears gathers in `.responses`. Each has a stream of its own."""
+        """Begins a watch; what it hears gathers in `.responses`. Each has a stream of its own.
+
+        With `require_leader=True` it ends with `no leader` when its member has known none for long.
+        """
         return self._watch({"key": key, "range_end": range_end, **fields}, None)
 
     def _watch(self, fields: dict[str, Any], stream: int | None) -> Watch:
+        required = bool(fields.pop("require_leader", False))
         request = build(records.WatchRequest, fields)
         number = self._client.last_call + 1 if stream is None else stream
         member = self.name
-        call_id = self._send("watch", request, number, member=member)
+        call_id = self._send("watch", request, number, required, member=member)
         client = self._client
         self._wait(lambda: bool(client.streams[call_id]) or call_id in client.answers)
         failure = client.answers.pop(call_id, None)

@@ -66,6 +66,7 @@ class Member(Watching):
             self.store.lessor.promote(self.now, ELECTION_TIMEOUT_NS)
             self.revoking = {}
         self._plan_expiry()
+        self.watch_for_leader()
         if raft.leader:
             self.publish()
         self.moved()

@@ -148,6 +148,10 @@ WORDS: dict[str, Callable[[Event, Detail], str]] = {
         f"{e.target} learns that {e.actor} still leads: it may read from entry "
         f"{d.get('read_index')} on."
     ),
+    "no_leader": lambda e, d: (
+        f"{e.target} has known no leader for three seconds, so {d.get('watches')} watches that "
+        f"need one end."
+    ),
     "retry_read": lambda e, d: f"{e.target} asks again for leave to read.",
     "forward_call": lambda e, d: f"{e.actor} passes a call about a lease or member to {e.target}.",
     "call_answered": lambda e, d: f"{e.target} hears the leader's answer to a call.",

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kubelab.etcd.errors import COMPACTED, DUPLICATE_WATCH_ID, EMPTY_WATCH_RANGE
+from kubelab.etcd.errors import COMPACTED, DUPLICATE_WATCH_ID, EMPTY_WATCH_RANGE, NO_LEADER
 from kubelab.etcd.keys import NO_END
 from kubelab.etcd.mvcc import Store
 from kubelab.etcd.records import (
@@ -67,6 +67,8 @@ class Watchers:
         self.streams: dict[tuple[str, int], int] = {}
         self.next_id: dict[int, int] = {}
         self.opened = 0
+        # The streams that end when there is no leader.
+        self.leader_required: dict[int, None] = {}
         self.by_key: dict[bytes, dict[WatchKey, None]] = {}
         self.by_prefix: dict[bytes, dict[WatchKey, None]] = {}
         self.lengths: dict[int, int] = {}
@@ -134,7 +136,24 @@ class Watchers:
         self.streams = {pair: n for pair, n in self.streams.items() if pair[0] != client}
         for number in gone:
             del self.next_id[number]
+            self.leader_required.pop(number, None)
         return len(keys)
+
+    def require_leader(self, client: str, stream: int) -> None:
+        """A stream shall end when there is no leader."""
+        self.leader_required[self._stream(client, stream)] = None
+
+    def end_leaderless(self) -> list[Answer]:
+        """Ends the streams that need a leader; each watch's last response says why."""
+        answers = []
+        for key in sorted(key for key in self.watches if key[0] in self.leader_required):
+            watch = self.watches[key]
+            self._remove(key)
+            response = WatchResponse(
+                ResponseHeader(), key[1], canceled=True, cancel_reason=NO_LEADER.message
+            )
+            answers.append(Answer(watch.client, watch.call_id, response))
+        return answers
 
     def drop(self, client: str, call_id: int) -> int:
         """A watch whose responses are lost ends; whether it was there, as 0 or 1."""

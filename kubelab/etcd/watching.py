@@ -10,12 +10,15 @@ server/v3/storage/mvcc/watchable_store.go (`syncWatchersLoop`).
 from __future__ import annotations
 
 from kubelab.etcd import explain, records
+from kubelab.etcd.errors import NO_LEADER
 from kubelab.etcd.maintenance import Maintenance
 from kubelab.etcd.watch import Answer, Watchers
 from kubelab.sim.kernel import SECOND
 
 CATCH_UP_SECONDS = 0.1
 PROGRESS_SECONDS = 600
+# Three election time-outs.
+LEADERLESS_SECONDS = 3
 
 
 class Watching(Maintenance):
@@ -26,11 +29,27 @@ class Watching(Maintenance):
         self.started_ns = self.now
         self.watchers = Watchers(self.store)
         self.catch_up_timer: int | None = None
+        self.leaderless_timer: int | None = None
 
     def watch(
-        self, client: str, call_id: int, request: records.WatchRequest, stream: int = 0
+        self,
+        client: str,
+        call_id: int,
+        request: records.WatchRequest,
+        stream: int = 0,
+        require_leader: bool = False,
     ) -> None:
-        """Begins a watch; its responses are `watch_response(call_id, response)`."""
+        """Begins a watch; its responses are `watch_response(call_id, response)`.
+
+        With `require_leader` its stream ends when we have known no leader for some time, as what it
+        hears may be old by then.
+        """
+        if require_leader:
+            if not self.raft.leader and not self.alone:
+                self.note(error=NO_LEADER.message)
+                self.send(client, "answered", call_id, NO_LEADER)
+                return
+            self.watchers.require_leader(client, stream)
         answers = self.watchers.create(client, call_id, stream, request)
         response = answers[0].response
         self.note(
@@ -73,6 +92,21 @@ class Watching(Maintenance):
             response = records.WatchResponse(self.store.header(), key[1])
             self._tell([Answer(watch.client, watch.call_id, response)])
         self._plan_progress(key)
+
+    def watch_for_leader(self) -> None:
+        """Who leads has changed: begins or ends the wait after which streams end."""
+        if self.raft.leader or self.alone:
+            self.cancel(self.leaderless_timer)
+            self.leaderless_timer = None
+        elif self.leaderless_timer is None:
+            self.leaderless_timer = self.after(LEADERLESS_SECONDS, "no_leader", background=True)
+
+    def no_leader(self) -> None:
+        """No leader for three election time-outs: streams that need one end."""
+        self.leaderless_timer = None
+        ended = self.watchers.end_leaderless()
+        self.note(watches=len(ended))
+        self._tell(ended)
 
     def disconnect(self, client: str) -> None:
         """A client's connection is closed: its watches are over."""

@@ -228,3 +228,28 @@ def test_every_event_has_a_plain_sentence() -> None:
         sentence = etcd.tell(event)
         assert sentence.endswith(".") and "None" not in sentence, (event, sentence)
         assert len(sentence.split()) <= 30, sentence
+
+
+def test_a_watch_that_needs_a_leader_ends_without_one() -> None:
+    """Three seconds after its leader went silent it ends; one that does not ask just goes quiet."""
+    etcd = EtcdCluster(3)
+    etcd.put(b"a")
+    lonely = etcd.leader
+    assert lonely is not None
+    member = etcd.member(lonely)
+    strict, calm = member.watch(b"a", require_leader=True), member.watch(b"a")
+    etcd.faults.partition([lonely], [m.name for m in etcd.members if m.name != lonely])
+    etcd.run(2)
+    assert not strict.responses[-1].canceled
+    etcd.run(4)
+    last = strict.responses[-1]
+    assert last.canceled
+    assert last.cancel_reason == "etcdserver: no leader"
+    assert not calm.responses[-1].canceled
+    with pytest.raises(EtcdError, match="etcdserver: no leader"):
+        member.watch(b"a", require_leader=True)
+    etcd.faults.heal()
+    etcd.run(5)
+    etcd.put(b"a", b"2")
+    etcd.run(1)
+    assert calm.events[-1].kv.value == b"2"

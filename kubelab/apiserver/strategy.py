@@ -246,10 +246,6 @@ def _create_claim(obj: Obj, user: str) -> Obj:
     return _protected(obj, "kubernetes.io/pvc-protection")
 
 
-def _create_attributes_class(obj: Obj, user: str) -> Obj:
-    return _protected(obj, "kubernetes.io/vac-protection")
-
-
 def _create_volume(obj: Obj, user: str) -> Obj:
     obj = _protected(obj, "kubernetes.io/pv-protection")
     moment = obj["metadata"]["creationTimestamp"]
@@ -315,7 +311,6 @@ CREATE: dict[tuple[str, str], Callable[[Obj, str], Obj]] = {
     ("", "PersistentVolume"): _create_volume,
     ("", "PersistentVolumeClaim"): _create_claim,
     ("apps", "DaemonSet"): _create_daemonset,
-    ("storage.k8s.io", "VolumeAttributesClass"): _create_attributes_class,
     ("batch", "Job"): _create_job,
     ("certificates.k8s.io", "CertificateSigningRequest"): _create_signing_request,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _create_definition,

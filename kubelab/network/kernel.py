@@ -31,6 +31,9 @@ FIRST_EPHEMERAL_PORT = 32768
 LAST_EPHEMERAL_PORT = 60999
 LOOPBACK = "127.0.0.1"
 
+# Steps of a packet's way that are no rules.
+STEPS = ("endpoint", "answer", "route", "socket")
+
 # What a server may take to answer before its side of the connection is forgotten.
 FLOW_NS = 300 * SECOND
 
@@ -272,9 +275,13 @@ class Kernel(Component):
         """A packet from another machine arrives."""
         self._process(packet, local=False)
 
-    def _process(self, packet: Packet, *, local: bool) -> None:
-        """Translation by connection tracking or rules, the filter, then delivery or the wire."""
-        before = len(packet.hops)
+    def _process(self, packet: Packet, *, local: bool, since: int = -1) -> None:
+        """Translation by connection tracking or rules, the filter, then delivery or the wire.
+
+        An answer that is given in the same event as the request came (a refusal, an echo) tells
+        the request's rules too: `since` says how many hops there were before them.
+        """
+        before = since if since >= 0 else len(packet.hops)
         origin = packet
         packet, verdict = packets.traverse(self, packet, local=local)
         if local and packet.kind == "request" and packet.request in self.sockets:
@@ -282,17 +289,17 @@ class Kernel(Component):
             known = self.sockets[packet.request]
             self.sockets[packet.request] = known._replace(hops=packet.hops)
         self.note(packet=packet.ends(), protocol=packet.protocol, kind=packet.kind)
-        passed = packet.hops[before:]
+        passed = [hop for hop in packet.hops[before:] if hop.chain not in STEPS]
         if passed:
             self.note(rules=[[hop.chain, hop.rule, hop.before, hop.after] for hop in passed])
         if verdict == "REJECT":
             self.note(verdict="rejected", why=packet.hops[-1].reason())
             refusal = origin._replace(hops=packet.hops).answer("refused", None, "", self.node)
-            self._process(refusal, local=True)
+            self._process(refusal, local=True, since=before)
         elif verdict == "DROP":
             self.note(verdict="dropped", why=packet.hops[-1].reason())
         elif packet.destination in self.pods or self.is_own(packet.destination):
-            self._deliver(packet)
+            self._deliver(packet, before)
         else:
             self._forward(packet)
 
@@ -314,7 +321,7 @@ class Kernel(Component):
         hop = Hop(self.node, "route", f"to {where}", "", ends, ends)
         self.send(target, "packet", packet._replace(hops=(*packet.hops, hop), mark=0))
 
-    def _deliver(self, packet: Packet) -> None:
+    def _deliver(self, packet: Packet, since: int = 0) -> None:
         """To the process that listens, or to the one that waits for the answer."""
         if packet.kind != "request":
             self._finish(packet)
@@ -324,7 +331,7 @@ class Kernel(Component):
             # The kernel itself answers an echo request, whether or not a program runs there.
             pod = self.pods.get(packet.destination, "")
             self.note(verdict="delivered", to=pod or packet.destination)
-            self._process(packet.answer("reply", None, pod, self.node), local=True)
+            self._process(packet.answer("reply", None, pod, self.node), local=True, since=since)
             return
         listener = self.listener(packet.destination, packet.protocol, packet.destination_port)
         if listener is None:
@@ -333,13 +340,14 @@ class Kernel(Component):
             packet = packet._replace(hops=(*packet.hops, closed))
             self.note(verdict="refused", why=why)
             pod = self.pods.get(packet.destination, "")
-            self._process(packet.answer("refused", None, pod, self.node), local=True)
+            self._process(packet.answer("refused", None, pod, self.node), local=True, since=since)
             return
         arrived = Hop(self.node, "endpoint", listener.pod or listener.owner, "", ends, ends)
         packet = packet._replace(hops=(*packet.hops, arrived))
         self.note(verdict="delivered", to=listener.pod or listener.owner)
         if packet.payload is None:
-            self._process(packet.answer("reply", None, listener.pod, self.node), local=True)
+            back = packet.answer("reply", None, listener.pod, self.node)
+            self._process(back, local=True, since=since)
             return
         self.last_flow += 1
         self._forget_flows()
@@ -365,14 +373,9 @@ class Kernel(Component):
         self.cancel(socket.timer)
         ok = packet.kind == "reply"
         outcome = Outcome(
-            ok,
-            packet.payload,
-            "" if ok else "refused",
-            packet.server,
-            packet.pod,
-            packet.hops,
+            ok, packet.payload, "" if ok else "refused", packet.server, packet.pod, packet.hops,
             self.now - socket.opened_ns,
-        )
+        )  # fmt: skip
         self.note(verdict="answered" if ok else "refused")
         self.send(socket.owner, "answered", socket.token, outcome)
 

@@ -234,3 +234,21 @@ def test_api_server_is_reached_through_its_service(lab: Lab) -> None:
     assert lab.open(client, "10.96.0.1", 443, HttpRequest()).payload.status == 400
     lab.world.halt("apiserver-1")
     assert lab.open(client, "10.96.0.1", 443, None).error == "refused"
+
+
+def test_an_answer_in_the_same_event_keeps_the_requests_rules(lab: Lab) -> None:
+    """A bare connection to a pod of the same node: the event tells the service's rules as well."""
+    lab.pod("near", 1, 80)
+    lab.server.put(service("near", "10.97.3.77", 80))
+    lab.server.put(slices("near", [endpoint("10.244.1.3")], 80))
+    lab.settle()
+    source = lab.pod("asker")
+    address = next(ip for ip, pod in lab.kernels[1].pods.items() if pod == "default/near")
+    lab.server.put(slices("near", [endpoint(address)], 80))
+    lab.settle()
+    lab.run(2)
+    assert lab.open(source, "10.97.3.77", 80, None).ok
+    sent = [event for event in lab.world.trace if event.verb == "transmit"][-1]
+    chains = [row[0] for row in sent.detail["rules"]]
+    assert chains[0] == "KUBE-SERVICES"
+    assert [chain[:8] for chain in chains] == ["KUBE-SER", "KUBE-SVC", "KUBE-SEP", "conntrac"]

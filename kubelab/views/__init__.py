@@ -12,6 +12,8 @@ from kubelab.views.controllers import show as controllers
 from kubelab.views.dashboard import show as dashboard
 from kubelab.views.dns import show as dns
 from kubelab.views.etcd import show as etcd
+from kubelab.views.export import page as export
+from kubelab.views.export import sheet
 from kubelab.views.kubelet import show as kubelet
 from kubelab.views.owners import show as owners
 from kubelab.views.raft import show as raft
@@ -25,10 +27,12 @@ __all__ = [
     "dashboard",
     "dns",
     "etcd",
+    "export",
     "kubelet",
     "owners",
     "raft",
     "scheduler",
+    "sheet",
     "story",
     "timeline",
     "traffic",

@@ -157,7 +157,7 @@ class View:
 
     def _step(self) -> None:
         focus, part = self.cursor.focus, self.cursor.part
-        if self.by == "message" and focus and part + 1 < self._parts(focus):
+        if self.by == "message" and focus and part + 1 < self.parts(focus):
             self.cursor = self.cursor._replace(part=part + 1)
             return
         stops = self.stops
@@ -228,7 +228,7 @@ class View:
     def _jump(self, event: int) -> None:
         if not 1 <= event <= len(self.cluster.trace):
             raise ValueError(f"there is no event {event}")
-        self.cursor = Cursor(event, event, self._parts(event) - 1)
+        self.cursor = Cursor(event, event, self.parts(event) - 1)
 
     def _run(self, seconds: float) -> None:
         self._leave_mark()
@@ -259,14 +259,14 @@ class View:
         """Stands at a stop: at its first part when coming from before, else at its last."""
         focus = self.stops.told(event)
         first = fresh and focus == event and self.by == "message"
-        self.cursor = Cursor(event, focus, 0 if first else self._parts(focus) - 1)
+        self.cursor = Cursor(event, focus, 0 if first else self.parts(focus) - 1)
 
     def follow(self, event: int | None) -> None:
         """Looks at the moment at which another view looks; None is the present."""
         size = len(self.cluster.trace)
         moment = size if event is None or event > size else event
         focus = self.stops.told(moment)
-        self.cursor = Cursor(moment, focus, self._parts(focus) - 1)
+        self.cursor = Cursor(moment, focus, self.parts(focus) - 1)
 
     def _anchor(self) -> None:
         """A cursor at a present that is over (cells moved the cluster) goes to the new one."""
@@ -284,7 +284,8 @@ class View:
         stops.update(self.cluster.trace)
         return stops
 
-    def _parts(self, event: int) -> int:
+    def parts(self, event: int) -> int:
+        """In how many parts an event is told."""
         if not event or self.kind.parts is None:
             return 1
         return max(self.kind.parts(self.cluster, self.cluster.trace[event - 1], self.options), 1)
@@ -317,7 +318,7 @@ class View:
     def _head(self, frame: dict[str, Any], words: Words) -> dict[str, Any]:
         cluster, cursor, stops = self.cluster, self.cursor, self.stops
         size = len(cluster.trace)
-        parts = self._parts(cursor.focus)
+        parts = self.parts(cursor.focus)
         told = causes.tell(cluster, cursor.focus, words.sentence)
         before = stops.previous(cursor.focus) if cursor.focus else None
         between = cursor.focus - (before or cursor.focus) - 1

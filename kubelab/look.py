@@ -164,6 +164,15 @@ class Look:
             if component.startswith("runtime/"):
                 self.act(component, "add_program", bare, program)
 
+    def write_file(self, node: str, path: str, text: str | None) -> None:
+        """Writes a file on a node's own disk; None removes it.
+
+        A Pod manifest in `/etc/kubernetes/manifests` becomes a static pod.
+        """
+        if f"runtime/{node}" not in self.world.components:
+            raise ValueError(f"there is no node {node!r}")
+        self.act(f"runtime/{node}", "write_file", path, text)
+
     def kubectl(self, args: str | list[str]) -> str:
         """What kubectl prints for these arguments. Raises KubectlError with its stderr."""
         from kubelab.kubectl import commands

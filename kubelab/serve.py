@@ -202,7 +202,11 @@ class Handler(BaseHTTPRequestHandler):
         shown = self.request.getpeercert() if tls else None
         user, groups = self.owner.who(headers, shown)
         request = make_request(self.command, self.path, body or None, headers, user)
-        response = self.owner.cluster.ask(request._replace(groups=groups))
+        try:
+            response = self.owner.cluster.ask(request._replace(groups=groups))
+        except TimeoutError as error:
+            self._refuse(errors.unavailable(str(error)))
+            return
         if hasattr(response.body, "pieces"):
             follow = serve_streams.talk if response.status == 101 else serve_streams.log
             follow(self, response.body)

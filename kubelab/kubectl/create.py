@@ -86,8 +86,14 @@ def _from_files(session: Session) -> None:
         session.out.append(output.printed(obj, shown, form, "created" + ending))
 
 
-def make(session: Session, obj: Obj, word: str = "", manager: str = "kubectl-create") -> Obj:
-    """Makes an object of a typed command, and prints it; the object as it then is.
+def make(
+    session: Session,
+    obj: Obj,
+    word: str = "",
+    manager: str = "kubectl-create",
+    done: str = "created",
+) -> Obj:
+    """Makes an object of a typed command, and prints what was `done`; the object as it then is.
 
     `word` stands in the failure, where the command has one of its own.
     """
@@ -108,7 +114,7 @@ def make(session: Session, obj: Obj, word: str = "", manager: str = "kubectl-cre
     elif namespaced and flags.has("namespace"):
         obj = with_(obj, ("metadata", "namespace"), session.namespace)
     shown = f"{kind_word(kind)}/{name_of(obj)}"
-    session.out.append(output.printed(obj, shown, flags.text("output"), "created" + ending))
+    session.out.append(output.printed(obj, shown, flags.text("output"), done + ending))
     return obj
 
 

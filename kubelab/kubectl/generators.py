@@ -110,7 +110,8 @@ def _service(
 def expose(session: Session, args: list[str]) -> None:
     """Runs `kubectl expose`."""
     for target, obj in each(session, _named(session, args)):
-        make(session, freeze(_exposed(session, target, obj)), manager="kubectl-expose")
+        made = freeze(_exposed(session, target, obj))
+        make(session, made, manager="kubectl-expose", done="exposed")
 
 
 def _named(session: Session, args: list[str]) -> list[Target]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kubelab.api import quantity
 from kubelab.api.objects import EMPTY, NOTHING, Obj, freeze, get, name_of
 from kubelab.api.selectors import Requirement
-from kubelab.kubelet import actions, eviction, nodestatus, status
+from kubelab.kubelet import actions, eviction, nodestatus, shutdown, status
 
 if TYPE_CHECKING:
     from kubelab.kubelet.podworker import PodWorker
@@ -67,6 +67,8 @@ def check(worker: PodWorker) -> tuple[str, str] | None:
         if other is not worker and not other.settled and not other.ending.finished
     ]
     allocatable = get(node, "status", "allocatable", default=None) or nodestatus.CAPACITY
+    if kubelet.shutdown.begun:
+        return shutdown.REFUSAL
     refusal = _pressed(pod, kubelet.eviction.pressures())
     refusal = refusal or _resources(pod, [other.pod for other in others], allocatable)
     refusal = refusal or _affinity(pod, node) or _ports(pod, [other.pod for other in others])

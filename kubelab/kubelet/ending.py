@@ -141,7 +141,12 @@ class Ending:
     def delete(self) -> None:
         """The last request: the object goes at once, if it is still the same pod."""
         worker = self.worker
-        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": worker.uid}}
+        uid = worker.kubelet.static.uid_in_api(worker)
+        if not uid:
+            self.object_gone = True
+            self.clean()
+            return
+        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": uid}}
         worker.kubelet.delete(
             "v1/Pod", namespace_of(worker.pod), name_of(worker.pod), body=options,
             reply="worker_answer", context=(worker.uid, "ending.object_deleted"),

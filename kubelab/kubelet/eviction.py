@@ -7,7 +7,8 @@ in order: first those that use more than they asked for, of them the least impor
 one that is furthest above what it asked for. The pod is Failed and stays so.
 
 In Kubernetes: pkg/kubelet/eviction (eviction_manager.go, helpers.go). Left out: soft thresholds,
-inodes, pids as a signal, the OOM killer of a whole node.
+inodes, the OOM killer of a whole node.
+Beside the default thresholds this kubelet has one for process numbers: `pid.available<10%`.
 """
 
 from __future__ import annotations
@@ -27,12 +28,17 @@ if TYPE_CHECKING:
 MEBIBYTE = 1 << 20
 MEMORY_THRESHOLD = 100 * MEBIBYTE
 DISK_SHARE = 10
+# The process numbers of a node, and how many must be left.
+PIDS = 32768
+PIDS_THRESHOLD = PIDS * 10 // 100
 TRANSITION_NS = 300 * SECOND
 GRACE_SECONDS = 1
 CRITICAL = 2_000_000_000
 MEMORY_ANNOTATION = "kubelab.io/usage-memory"
 DEFAULT_MEMORY = "10Mi"
-RESOURCES = {"MemoryPressure": "memory", "DiskPressure": "ephemeral-storage"}
+RESOURCES = {
+    "MemoryPressure": "memory", "DiskPressure": "ephemeral-storage", "PIDPressure": "pids",
+}  # fmt: skip
 
 
 class Shortage(NamedTuple):
@@ -54,7 +60,7 @@ def amount(value: int) -> str:
 def is_critical(pod: Obj) -> bool:
     """Whether a pod must not be evicted: static, or as important as the system's own."""
     annotations = get(pod, "metadata", "annotations", default=EMPTY)
-    if "kubernetes.io/config.mirror" in annotations:
+    if annotations.get("kubernetes.io/config.source", "api") != "api":
         return True
     return int(get(pod, "spec", "priority", default=0) or 0) >= CRITICAL
 
@@ -115,6 +121,8 @@ class Eviction:
                 capacity.get("ephemeral-storage", nodestatus.CAPACITY["ephemeral-storage"])
             )
             found.append(Shortage("DiskPressure", size * DISK_SHARE // 100, 0))
+        if kubelet.runtime.pids_gone:
+            found.append(Shortage("PIDPressure", PIDS_THRESHOLD, 0))
         return found
 
     def look(self) -> None:
@@ -124,7 +132,7 @@ class Eviction:
             self.changed = False
             workers = kubelet.workers.values()
             self.limited = {worker.uid: None for worker in workers if _is_limited(worker.pod)}
-        elif not self.limited and not self.short and not kubelet.runtime.disk.full:
+        elif not self.limited and not self.short and not self._exhausted():
             return
         for uid in self.limited:
             worker = kubelet.workers.get(uid)
@@ -146,11 +154,16 @@ class Eviction:
             kubelet.node.reference, "Warning", "EvictionThresholdMet",
             f"Attempting to reclaim {resource}",
         )  # fmt: skip
-        if resource != "memory" and self._drop_images():
+        if resource == "ephemeral-storage" and self._drop_images():
             return
         chosen = self._first(resource)
         if chosen is not None:
             self.evict(chosen, self._message(chosen, shortage, resource))
+
+    def _exhausted(self) -> bool:
+        """Whether something of the machine has run out that no pod's start or end tells of."""
+        runtime = self.kubelet.runtime
+        return runtime.disk.full or runtime.pids_gone
 
     def _drop_images(self) -> bool:
         """Deletes the images that no container uses; whether there were any."""

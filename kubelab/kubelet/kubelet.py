@@ -25,12 +25,15 @@ from kubelab.kubelet import hooks, words
 from kubelab.kubelet.backoff import Backoff
 from kubelab.kubelet.eviction import Eviction
 from kubelab.kubelet.forwarding import Connection, Forwarding
+from kubelab.kubelet.imagegc import ImageGC
 from kubelab.kubelet.imagepuller import ImagePuller
 from kubelab.kubelet.nodereporter import NodeReporter
 from kubelab.kubelet.objectcache import ObjectCache
 from kubelab.kubelet.podworker import PodWorker
 from kubelab.kubelet.probes import Prober
 from kubelab.kubelet.serving import Stream
+from kubelab.kubelet.shutdown import Shutdown
+from kubelab.kubelet.staticpods import StaticPods, is_mirror
 from kubelab.network.kernel import Kernel
 from kubelab.runtime.cri import Answer
 from kubelab.runtime.service import Runtime
@@ -83,6 +86,9 @@ class Kubelet(Forwarding):
         self.objects = ObjectCache(self)
         self.restarts = Backoff()
         self.eviction = Eviction(self)
+        self.image_gc = ImageGC(self)
+        self.shutdown = Shutdown(self)
+        self.static = StaticPods(self)
         self.streams: dict[int, Stream] = {}
         self.talks: dict[str, int] = {}
         self.connections: dict[str, Connection] = {}
@@ -95,6 +101,7 @@ class Kubelet(Forwarding):
         self.services = self.inform("v1/Service")
         self.pods = self.inform("v1/Pod", selector=f"spec.nodeName={self.node_name}")
         self.pods.subscribe("on_pod")
+        self.static.scan()
 
     # The machine.
 
@@ -168,6 +175,8 @@ class Kubelet(Forwarding):
         self.ready_for_pods = True
         for pod in sorted(self.pods, key=_age):
             self.on_pod(None, pod)
+        for static in list(self.static.pods.values()):
+            self.static.reflect(key_of(static))
         for sandbox in list(self.runtime.sandboxes.values()):
             if sandbox.config.uid not in self.workers:
                 self.workers[sandbox.config.uid] = PodWorker.orphan(self, sandbox)
@@ -176,6 +185,10 @@ class Kubelet(Forwarding):
     def on_pod(self, old: Obj | None, new: Obj | None) -> None:
         """A pod of ours has changed."""
         if not self.ready_for_pods:
+            return
+        pod = new if new is not None else old
+        if pod is not None and is_mirror(pod):
+            self.static.on_mirror(old, new)
             return
         self.eviction.changed = True
         if old is not None and (new is None or uid_of(old) != uid_of(new)):
@@ -197,6 +210,7 @@ class Kubelet(Forwarding):
         self.prober.remove(worker.uid)
         self.restarts.forget(f"{worker.uid}/")
         self.images.forget(worker.uid)
+        self.static.ended(worker)
 
     def network_ready(self) -> None:
         """The node has its pod network: who waited for it goes on."""
@@ -303,7 +317,26 @@ class Kubelet(Forwarding):
         """A look at the node's status."""
         self.after(10.0, "report_node", background=True)
         self.eviction.look()
+        self.image_gc.look()
+        self.static.scan()
         self.node.report()
+
+    def file_changed(self, path: str) -> None:
+        """A file on the node's disk was written or removed."""
+        self.note(file=path)
+        self.static.scan()
+
+    def reflect(self, key: str) -> None:
+        """Another try to show a static pod to the API server."""
+        self.static.reflect(key)
+
+    def shut_down(self, grace_seconds: int, critical_seconds: int) -> None:
+        """The operating system is about to switch the machine off."""
+        self.shutdown.begin(grace_seconds, critical_seconds)
+
+    def end_critical(self, longest_seconds: int) -> None:
+        """The ordinary pods have had their time: now the critical ones end."""
+        self.shutdown.end(critical=True, longest_seconds=longest_seconds)
 
     @staticmethod
     def tell(event: Event) -> str:

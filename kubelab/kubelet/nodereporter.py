@@ -62,8 +62,9 @@ class NodeReporter:
         runtime = self.kubelet.runtime
         pressures = self.kubelet.eviction.pressures()
         return nodestatus.Seen(
-            self.kubelet.address, runtime.version, self.ready, not runtime.stopped, pressures
-        )
+            self.kubelet.address, runtime.version, self.ready, not runtime.stopped, pressures,
+            self.kubelet.shutdown.begun,
+        )  # fmt: skip
 
     # Registration.
 

@@ -55,6 +55,7 @@ class Seen(NamedTuple):
     network_ready: bool
     runtime_ready: bool = True
     pressures: tuple[str, ...] = ()
+    shutting_down: bool = False
 
 
 def manifest(name: str) -> Obj:
@@ -136,6 +137,8 @@ def conditions(before: Iterable[Obj], seen: Seen, timestamp: str) -> list[dict[s
         problems.append("container runtime is down")
     if not seen.network_ready:
         problems.append(NETWORK_DOWN)
+    if seen.shutting_down:
+        problems.append("node is shutting down")
     if problems:
         rows.append(("Ready", "False", "KubeletNotReady", f"[{', '.join(problems)}]"))
         if len(problems) == 1:

@@ -8,7 +8,7 @@ meanwhile makes one more pass. When the pod is to end, `ending` takes over, and 
 pass are void (`epoch`).
 
 In Kubernetes: pkg/kubelet/pod_workers.go and SyncPod of pkg/kubelet/kubelet.go and
-pkg/kubelet/kuberuntime/kuberuntime_manager.go. Left out: static pods, ephemeral containers.
+pkg/kubelet/kuberuntime/kuberuntime_manager.go.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ class PodWorker:
         # Why the kubelet ends the pod before its time.
         self.disrupted = ""
         self.started_at = ""
+        # Of a static pod: the UID of the object that shows it in the API server.
+        self.mirror = ""
         self.network_told = False
         self.mounting = Mounting(self)
         self.sandboxing = Sandboxing(self)

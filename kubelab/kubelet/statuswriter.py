@@ -54,8 +54,12 @@ class StatusWriter:
                 return
 
     def _send(self, before: Obj) -> None:
-        self.busy, self.stale = True, False
         worker, status = self.worker, dict(self.status)
+        uid = worker.kubelet.static.uid_in_api(worker)
+        if not uid:
+            # Nobody sees the pod yet; its mirror will get all of it.
+            return
+        self.busy, self.stale = True, False
         for field in PASSING:
             if field in before and field not in status:
                 status[field] = None
@@ -74,7 +78,7 @@ class StatusWriter:
         foreign = [type_ for type_ in held if type_ not in own]
         status["$setElementOrder/conditions"] = [{"type": type_} for type_ in [*foreign, *own]]
         self.sent = self.status
-        body = {"metadata": {"uid": worker.uid}, "status": status}
+        body = {"metadata": {"uid": uid}, "status": status}
         worker.kubelet.promote()
         worker.kubelet.patch(
             "v1/Pod", namespace_of(worker.pod), name_of(worker.pod), body, "status",
@@ -94,6 +98,11 @@ class StatusWriter:
             self._send(self.sent)
             return
         worker.ending.written()
+
+    def begin_anew(self) -> None:
+        """A new object shows the pod: it gets the whole status."""
+        if self.status and not self.busy:
+            self._send(EMPTY)
 
     def again(self) -> None:
         """Tries once more."""

@@ -59,6 +59,13 @@ def tell(event: Event) -> str:
         "wake": f"looks at {detail.get('pod')} again because its wait is over",
         "renew_lease": "renews its lease, so that everybody knows that it lives",
         "report_node": "looks at the state of its node",
+        "file_changed": f"sees that the file {detail.get('file')} has changed",
+        "reflect": "tries again to show its static pod to the API server",
+        "shut_down": (
+            f"hears that its machine goes off in {detail.get('shuts_down_in_seconds')} s, "
+            "and ends its pods"
+        ),
+        "end_critical": "ends the critical pods, because the others have had their time",
         "refetch": f"reads the mounted configuration of {detail.get('pod')} again",
         "hook_over": f"sees that a hook of {detail.get('pod')} is over",
         "probe_timeout": f"has no answer to a probe of {detail.get('container')} in time",

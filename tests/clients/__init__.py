@@ -1,0 +1,1 @@
+"""Real clients against the server: kubectl and libraries that know nothing of kubelab."""

@@ -188,6 +188,7 @@ class GarbageCollector(Controller):
         for ref in owners_of(obj):
             owner = self.objects.get(ref["uid"])
             if owner is not None and not self._shares(owner, uid_of(obj)):
+                self._tell_of_stranger(obj, ref)
                 dangling.append(ref)
             elif owner is not None:
                 (waiting if is_waiting(owner, FOREGROUND) else solid).append(ref)
@@ -227,6 +228,16 @@ class GarbageCollector(Controller):
     def collected(self, response: Response) -> bool:
         """A successor of the same name is none of ours."""
         return response.status == 409
+
+    def _tell_of_stranger(self, obj: Obj, ref: Obj) -> None:
+        """Warns of an owner that exists, but not where it could own this object."""
+        space = namespace_of(obj)
+        owner = (
+            f"[{ref['apiVersion']}/{ref['kind']}, namespace: {space}, name: {ref['name']}, "
+            f"uid: {ref['uid']}]"
+        )
+        text = f'ownerRef {owner} does not exist in namespace "{space}"'
+        self.recorder.event(obj, "Warning", "OwnerRefInvalidNamespace", text)
 
     def _ask(self, obj: Obj, ref: Obj) -> None:
         """Asks the API server for an owner that the graph does not have."""

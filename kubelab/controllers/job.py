@@ -35,7 +35,7 @@ from kubelab.controllers.jobrules import (
     missing,
     tally_of,
 )
-from kubelab.controllers.pods import PodCounts, from_template, is_terminating
+from kubelab.controllers.pods import PodCounts, from_template, is_terminating, restarts_of
 
 BATCH_SECONDS = 1
 BURST = 500
@@ -66,6 +66,9 @@ class JobController(PodBatches):
     def on_pod(self, old: Obj | None, new: Obj | None) -> None:
         """A pod has changed: its Job is looked at soon, with what else changes until then."""
         moved = self.counts.move(old, new)
+        if old is not None and new is not None and restarts_of(old) != restarts_of(new):
+            # Restarts in place are failures too: there may have been too many.
+            moved = tuple(dict.fromkeys((*moved, by_owner(new))))
         pod = new if new is not None else old
         assert pod is not None
         for uid in moved:

@@ -122,3 +122,16 @@ def test_the_sentence_names_the_dead_owner() -> None:
         "gone."
     )
     assert wanted in scene.sentences()
+
+
+def test_an_owner_in_another_namespace_is_told_of() -> None:
+    """The dependent gets a warning that names the reference as it was read."""
+    scene = Scene(GarbageCollector)
+    owner = scene.make(config_map("owner", namespace="far"))
+    uid = owner["metadata"]["uid"]
+    ref = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}
+    scene.make({**config_map("mine"), "metadata": {"name": "mine", "ownerReferences": [ref]}})
+    scene.run(1)
+    where = f"[v1/ConfigMap, namespace: default, name: owner, uid: {uid}]"
+    text = f'OwnerRefInvalidNamespace ownerRef {where} does not exist in namespace "default"'
+    assert scene.events("mine") == [text]

@@ -273,3 +273,17 @@ def test_a_success_policy_ends_a_job_early() -> None:
     assert scene.conditions()[0] == ("SuccessCriteriaMet", "SuccessPolicy")
     held = scene.status["conditions"][0]
     assert held["message"] == "Matched rules at index 0"
+
+
+def test_restarts_in_place_use_up_the_backoff_limit() -> None:
+    """OnFailure: when the containers have restarted as often as the limit says, the Job fails."""
+    scene = Jobs(restartPolicy="OnFailure", backoffLimit=2)
+    key = key_of(scene.list("pods")[0])
+    scene.ready(key, ready=False)
+    for count, over in ((1, False), (2, True)):
+        status = scene.get("pods", key)["status"]
+        counted = {**status, "containerStatuses": [{"name": "c", "restartCount": count}]}
+        scene.change("pods", key, ("status",), counted)
+        scene.run(3)
+        assert bool(scene.conditions()) is over
+    assert scene.conditions()[0] == ("FailureTarget", "BackoffLimitExceeded")

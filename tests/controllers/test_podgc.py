@@ -84,3 +84,24 @@ def test_too_many_finished_pods_lose_the_oldest(monkeypatch: pytest.MonkeyPatch)
         if not item["metadata"].get("deletionTimestamp")
     ]
     assert left == ["c", "d"]
+
+
+def test_a_node_declared_out_of_service_lets_its_terminating_pods_go() -> None:
+    """The taint, on a node that is not ready: what is to go is failed and gone; the rest stays."""
+    scene = Scene(PodGCController)
+    scene.make({
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"},
+        "spec": {"taints": [{"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}]},
+    })  # fmt: skip
+    pod(scene, "a", "node-1")
+    pod(scene, "b", "node-1")
+    marked = with_(scene.get("pods", "default/a"), ("metadata", "deletionTimestamp"), "x")
+    scene.server.put("pods", with_(marked, ("metadata", "grace"), True))
+    scene.run(21)
+    deletes = [r for r in scene.server.asked if r.method == "DELETE"]
+    assert [(r.path.rpartition("/")[2], get(r.body, "gracePeriodSeconds")) for r in deletes] == [
+        ("a", 0)
+    ]
+    fails = [r for r in scene.server.asked if r.method == "PATCH"]
+    assert [get(r.body, "status", "phase") for r in fails] == ["Failed"]
+    assert get(fails[0].body, "status", "conditions") is None

@@ -17,6 +17,8 @@ from kubelab.api.objects import get, name_of, namespace_of
 from kubelab.sim.chance import Chance
 
 NODES = 3
+# A Deployment is asked for six pods at most.
+MOST = 6
 PARTS = ("scheduler", "controller-manager", "apiserver-1", "kube-proxy/node-1", "kubelet/node-2")
 
 
@@ -42,6 +44,13 @@ def service(name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def stateful_set(name: str, replicas: int) -> dict[str, Any]:
+    """A StatefulSet of plain pods that come all at once."""
+    made = deployment(name, replicas, "kubelab/http:1", "50m")
+    spec = {**made["spec"], "serviceName": name, "podManagementPolicy": "Parallel"}
+    return {**made, "kind": "StatefulSet", "spec": spec}
+
+
 class Fuzz:
     """One world and the dice that decide what happens in it."""
 
@@ -54,6 +63,8 @@ class Fuzz:
 
     def play(self, moves: int = 25) -> None:
         """Some moves, each followed by a look and some time; then peace."""
+        self.cluster.apply([stateful_set("db", 3), service("db")])
+        self.wished["db"] = 3
         for _ in range(moves):
             self.move()
             self.cluster.run(self.dice.below(20) + self.dice.random())
@@ -78,10 +89,9 @@ class Fuzz:
         self.wished[name] = replicas
 
     def scale(self) -> None:
-        if not self.wished:
-            return
         name, replicas = self.dice.choice(list(self.wished)), self.dice.below(7)
-        path = f"/apis/apps/v1/namespaces/default/deployments/{name}/scale"
+        plural = "statefulsets" if name == "db" else "deployments"
+        path = f"/apis/apps/v1/namespaces/default/{plural}/{name}/scale"
         headers = {"Content-Type": "application/merge-patch+json"}
         body = {"spec": {"replicas": replicas}}
         if self.cluster.request("PATCH", path, body, headers).status == 200:
@@ -93,8 +103,9 @@ class Fuzz:
             self.cluster.delete("pod", name_of(self.dice.choice(pods)))
 
     def delete(self) -> None:
-        if self.wished and self.dice.below(3) == 0:
-            name = self.dice.choice(list(self.wished))
+        names = [name for name in self.wished if name != "db"]
+        if names and self.dice.below(3) == 0:
+            name = self.dice.choice(names)
             self.cluster.delete("deployment", name)
             self.wished.pop(name)
 
@@ -133,6 +144,7 @@ class Fuzz:
         self.cluster.run(900)
         self.cluster.settle(600)
         check(self.cluster)
+        check_orphans(self.cluster)
         for name, replicas in self.wished.items():
             ready = [
                 name_of(pod)
@@ -172,6 +184,8 @@ def check(cluster: Cluster) -> None:
             for container in pod["spec"]["containers"]:
                 cpu = get(container, "resources", "requests", "cpu", default="0")
                 asked[node] = asked.get(node, 0) + quantity.parse(cpu)
+    check_names(cluster)
+    check_owners(moment)
     for node, cpu in asked.items():
         assert cpu <= 4, f"{node} is asked for {cpu} cpu"
     for name, component in cluster.world.components.items():
@@ -190,6 +204,44 @@ def check(cluster: Cluster) -> None:
                 assert len(held) == len(start), f"the cache of {prefix} differs from the store"
     broken = [event.detail["panic"] for event in cluster.trace[-2000:] if "panic" in event.detail]
     assert broken == []
+
+
+def check_names(cluster: Cluster) -> None:
+    """No two nodes run a pod of a StatefulSet under the same name."""
+    where: dict[str, str] = {}
+    for name, component in cluster.world.components.items():
+        if not name.startswith("runtime/") or component.stopped:
+            continue
+        for container in component.containers.values():  # type: ignore[attr-defined]
+            pod = container.pod
+            if container.running and pod.startswith("default/db-"):
+                assert where.setdefault(pod, name) == name, f"{pod} runs on {where[pod]} and {name}"
+
+
+def check_owners(moment: Any) -> None:
+    """No more pods without end belong to a ReplicaSet than its greatest size ever asked for."""
+    for replicaset in moment.list("ReplicaSet"):
+        uid = replicaset["metadata"]["uid"]
+        mine = [
+            pod
+            for pod in moment.list("Pod")
+            if any(ref["uid"] == uid for ref in pod["metadata"].get("ownerReferences") or ())
+            and not pod["metadata"].get("deletionTimestamp")
+            and get(pod, "status", "phase") not in ("Succeeded", "Failed")
+        ]
+        assert len(mine) <= MOST, f"{name_of(replicaset)} has {len(mine)} pods"
+
+
+def check_orphans(cluster: Cluster) -> None:
+    """No pod is left whose ReplicaSet or StatefulSet is gone."""
+    uids = {
+        item["metadata"]["uid"]
+        for kind in ("ReplicaSet", "StatefulSet")
+        for item in cluster.list(kind, "default")
+    }
+    for pod in cluster.list("Pod", "default"):
+        for ref in pod["metadata"].get("ownerReferences") or ():
+            assert ref["uid"] in uids, f"{name_of(pod)} has lost its owner {ref['name']}"
 
 
 if __name__ == "__main__":

@@ -107,6 +107,12 @@ def _timed_out(event: Event, detail: Detail) -> str:
     return f"{event.target} tells {clients} that a request timed out because no majority agreed."
 
 
+def _no_leader(event: Event, detail: Detail) -> str:
+    count = detail.get("watches", 0)
+    ended = "1 watch that needs one" if count == 1 else f"{count} watches that need one"
+    return f"{event.target} has known no leader for three seconds, so it ends {ended}."
+
+
 def waiting(event: Event) -> str:
     """A call that cannot be answered at once because others must agree; else empty."""
     detail = event.detail
@@ -148,10 +154,7 @@ WORDS: dict[str, Callable[[Event, Detail], str]] = {
         f"{e.target} learns that {e.actor} still leads: it may read from entry "
         f"{d.get('read_index')} on."
     ),
-    "no_leader": lambda e, d: (
-        f"{e.target} has known no leader for three seconds, so {d.get('watches')} watches that "
-        f"need one end."
-    ),
+    "no_leader": _no_leader,
     "retry_read": lambda e, d: f"{e.target} asks again for leave to read.",
     "forward_call": lambda e, d: f"{e.actor} passes a call about a lease or member to {e.target}.",
     "call_answered": lambda e, d: f"{e.target} hears the leader's answer to a call.",

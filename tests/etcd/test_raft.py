@@ -245,6 +245,10 @@ def test_a_watch_that_needs_a_leader_ends_without_one() -> None:
     last = strict.responses[-1]
     assert last.canceled
     assert last.cancel_reason == "etcdserver: no leader"
+    ending = [event for event in etcd.trace if event.verb == "no_leader"]
+    assert etcd.tell(ending[0]) == (
+        f"{lonely} has known no leader for three seconds, so it ends 1 watch that needs one."
+    )
     assert not calm.responses[-1].canceled
     with pytest.raises(EtcdError, match="etcdserver: no leader"):
         member.watch(b"a", require_leader=True)

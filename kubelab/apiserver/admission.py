@@ -6,8 +6,8 @@ what the server's caches hold; it returns the object, perhaps changed, or raises
 means that something which is about to appear is not there yet: the server tries once more shortly.
 
 In Kubernetes: plugin/pkg/admission and k8s.io/apiserver/pkg/admission. Here: NamespaceLifecycle,
-ServiceAccount, DefaultTolerationSeconds, Priority. Left out so far: quota, limit ranges, pod
-security, default storage classes, webhooks and policies.
+LimitRanger, ServiceAccount, DefaultTolerationSeconds, Priority, RuntimeClass, PodSecurity and
+ResourceQuota. Left out: NodeRestriction, default classes, webhooks and policies.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kubelab.api import errors
-from kubelab.api.objects import NOTHING, Arr, Obj, freeze, get, merged, name_of, with_
+from kubelab.api import errors, fielderrors
+from kubelab.api.objects import EMPTY, NOTHING, Arr, Obj, freeze, get, merged, name_of, with_
+from kubelab.apiserver import admission_limits, admission_quota, podsecurity
+from kubelab.apiserver.pending import Pending
 from kubelab.apiserver.routes import Route
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ NEEDED = (
     "/registry/namespaces/",
     "/registry/serviceaccounts/",
     "/registry/priorityclasses/",
+    "/registry/limitranges/",
+    "/registry/resourcequotas/",
+    "/registry/runtimeclasses/",
 )
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOLERATION_SECONDS = 300
@@ -181,11 +186,38 @@ def priority(server: APIServer, route: Route, obj: Obj, user: str) -> Obj:
     return ranked
 
 
+def limit_ranger(server: APIServer, route: Route, obj: Obj, user: str) -> Obj:
+    """A container that says nothing gets what its namespace's LimitRanges say."""
+    ranges = server.caches["/registry/limitranges/"].all(route.namespace)
+    return admission_limits.fill(obj, ranges) if ranges else obj
+
+
+def runtime_class(server: APIServer, route: Route, obj: Obj, user: str) -> Obj:
+    """A pod of a runtime class gets the class's overhead and the place where it can run."""
+    name = obj["spec"].get("runtimeClassName")
+    if not name:
+        return obj
+    found = server.cached("/registry/runtimeclasses/", name)
+    if found is None:
+        text = f'pod rejected: RuntimeClass "{name}" not found'
+        raise errors.forbidden(route.kind, name_of(obj), text)
+    overhead = get(found, "overhead", "podFixed")
+    if overhead and not obj["spec"].get("overhead"):
+        obj = with_(obj, ("spec", "overhead"), overhead)
+    selector = get(found, "scheduling", "nodeSelector")
+    if selector:
+        both = {**get(obj, "spec", "nodeSelector", default=EMPTY), **selector}
+        obj = with_(obj, ("spec", "nodeSelector"), freeze(both))
+    return obj
+
+
 Plugin = Callable[["APIServer", Route, Any, str], Any]
 POD_CREATION: tuple[tuple[str, Plugin], ...] = (
+    ("LimitRanger", limit_ranger),
     ("ServiceAccount", service_account),
     ("DefaultTolerationSeconds", default_toleration_seconds),
     ("Priority", priority),
+    ("RuntimeClass", runtime_class),
 )
 
 
@@ -200,3 +232,91 @@ def admit(server: APIServer, route: Route, obj: Any, user: str) -> tuple[Any, li
             obj = plugin(server, route, obj, user)
             ran.append(name)
     return obj, ran
+
+
+# What only refuses, after the object has been found valid.
+
+
+def verify(server: APIServer, pending: Pending, obj: Obj, *, creates: bool) -> None:
+    """Runs the plugins that look at the object as it will be stored. Raises ApiError."""
+    route = pending.route
+    kind = route.kind
+    if route.subresource:
+        return
+    if kind.kind == "Namespace":
+        _namespace_labels(server, pending, obj)
+        return
+    if not creates or not kind.namespaced:
+        return
+    if kind.kind in ("Pod", "PersistentVolumeClaim"):
+        ranges = server.caches["/registry/limitranges/"].all(route.namespace)
+        _refuse(pending, obj, "LimitRanger", admission_limits.check(obj, ranges))
+    _pod_security(server, pending, obj)
+    if server.caches["/registry/resourcequotas/"].all(route.namespace):
+        name = f"{kind.api_version}/{kind.kind}"
+        problem = admission_quota.check(server, name, obj, route.namespace, dry=pending.dry)
+        _refuse(pending, obj, "ResourceQuota", problem)
+
+
+def _refuse(pending: Pending, obj: Obj, gate: str, problem: str) -> None:
+    if problem:
+        raise errors.forbidden(pending.route.kind, name_of(obj), problem)
+    pending.passes(gate)
+
+
+def _pod_security(server: APIServer, pending: Pending, obj: Obj) -> None:
+    """A pod keeps to the level of its namespace; a template that would not is warned of."""
+    namespace = server.cached("/registry/namespaces/", pending.route.namespace) or EMPTY
+    pod = pending.route.kind.kind == "Pod"
+    spec = obj.get("spec") if pod else get(obj, *TEMPLATES.get(pending.route.kind.kind, ("-",)))
+    if not spec:
+        return
+    if pod:
+        level, version = podsecurity.level_of(namespace, "enforce")
+        found = podsecurity.violations(spec, level)
+        text = f'violates PodSecurity "{level}:{version}": {", ".join(found)}' if found else ""
+        _refuse(pending, obj, "PodSecurity", text)
+    warned, version = podsecurity.level_of(namespace, "warn")
+    found = podsecurity.violations(spec, warned)
+    if found:
+        pending.warn(f'would violate PodSecurity "{warned}:{version}": {", ".join(found)}')
+
+
+TEMPLATE = ("spec", "template", "spec")
+TEMPLATES: dict[str, tuple[str, ...]] = {
+    "Deployment": TEMPLATE, "ReplicaSet": TEMPLATE, "StatefulSet": TEMPLATE, "DaemonSet": TEMPLATE,
+    "Job": TEMPLATE, "ReplicationController": TEMPLATE,
+    "CronJob": ("spec", "jobTemplate", *TEMPLATE), "PodTemplate": ("template", "spec"),
+}  # fmt: skip
+
+
+def _namespace_labels(server: APIServer, pending: Pending, obj: Obj) -> None:
+    """The levels of a namespace are known words; pods that a new one would refuse are named."""
+    problems = []
+    labels = get(obj, "metadata", "labels", default=EMPTY)
+    for mode in ("enforce", "audit", "warn"):
+        label = f"{podsecurity.PREFIX}{mode}"
+        if label in labels and labels[label] not in podsecurity.LEVELS:
+            text = f"must be one of {', '.join(podsecurity.LEVELS)}"
+            problems.append(fielderrors.wrong(f"metadata.labels[{label}]", labels[label], text))
+    if problems:
+        raise errors.invalid(pending.route.kind, name_of(obj), problems)
+    level, version = podsecurity.level_of(obj, "enforce")
+    old = server.cached("/registry/namespaces/", name_of(obj)) or EMPTY
+    if pending.route.verb == "create" or podsecurity.level_of(old, "enforce") == (level, version):
+        return
+    found: dict[str, list[str]] = {}
+    for pod in server.caches["/registry/pods/"].all(name_of(obj)):
+        wrong = podsecurity.violations(pod["spec"], level)
+        if wrong:
+            text = ", ".join(row.partition(" (")[0] for row in wrong)
+            found.setdefault(text, []).append(name_of(pod))
+    if found:
+        pending.warn(
+            f'existing pods in namespace "{name_of(obj)}" violate the new PodSecurity enforce '
+            f'level "{level}:{version}"'
+        )
+    for text, names in sorted(found.items(), key=lambda row: row[1]):
+        first, more = min(names), len(names) - 1
+        others = f" (and {more} other pod{'s' if more > 1 else ''})" if more else ""
+        pending.warn(f"{first}{others}: {text}")

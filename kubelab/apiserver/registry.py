@@ -67,6 +67,9 @@ def needed(route: Route) -> tuple[str, ...]:
     """Directories whose caches a request needs beside its own kind's."""
     if route.subresource in CONNECTING:
         return ("/registry/pods/", "/registry/minions/", "/registry/endpointslices/")
+    if route.verb in ("update", "patch") and not route.subresource:
+        # Either may make an object that is not there.
+        return (*admission.NEEDED, "/registry/pods/")
     if route.verb in ("create", "delete"):
         if route.subresource == "eviction":
             return (*admission.NEEDED, "/registry/poddisruptionbudgets/")
@@ -144,7 +147,8 @@ def created(server: APIServer, pending: Pending, obj: Obj, managers: Arr | None 
     if managers is None:
         managers = managing.updated(server, pending, kind, EMPTY, obj)
     rbac.check_escalation(server, pending.request, kind, obj)
-    obj, ran = admission.admit(server, route, obj, pending.request.user)
+    made = route._replace(verb="create")
+    obj, ran = admission.admit(server, made, obj, pending.request.user)
     for gate in ran:
         pending.passes(gate)
     metadata = merged(
@@ -165,6 +169,7 @@ def created(server: APIServer, pending: Pending, obj: Obj, managers: Arr | None 
     if problems:
         raise errors.invalid(kind, name_of(obj), problems)
     pending.passes("validation")
+    admission.verify(server, pending, obj, creates=True)
     for text in (*validation_warnings.warnings(kind, obj), *modelled.warnings(kind, obj)):
         pending.warn(text)
     key = stored.path(kind, route.namespace, name_of(obj))
@@ -312,6 +317,7 @@ def changed(
     if problems:
         raise errors.invalid(kind, route.name, problems)
     pending.passes("validation")
+    admission.verify(server, pending, new, creates=False)
     for text in validation_warnings.warnings(kind, new):
         pending.warn(text)
     new = without(new, ("metadata", "resourceVersion"))

@@ -46,6 +46,8 @@ class Streams(Housekeeping):
         """Begins, with nothing open."""
         super().settle_in()
         self.streams: dict[int, Stream] = {}
+        # What was let in under each quota lately (billionths), and until when that counts.
+        self.reserved: dict[str, tuple[int, Obj]] = {}
 
     def _answer(self, pending: Pending, response: Response) -> None:
         """Answers a request; see `APIServer`."""

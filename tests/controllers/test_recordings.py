@@ -27,10 +27,6 @@ UNEQUAL: dict[str, list[str]] = {
         "pdb: pdb just after",
     ],
     "quota": [
-        "quota: replica failure",
-        "quota: settled",
-        "quota: replicasets",
-        "quota: quota",
         "quota: events",
     ],
     "sched": [

@@ -303,8 +303,7 @@ def changed(
         new = merged(new, metadata=metadata)
     rbac.check_escalation(server, pending.request, kind, new)
     new, ran = admission.admit(server, route, new, pending.request.user)
-    for gate in ran:
-        pending.passes(gate)
+    pending.gates += [gate for gate in ran if gate not in pending.gates]
     judged = with_(new, ("metadata", "resourceVersion"), asked) if asked else new
     problems = validation.validate_update(kind, old, judged, route.subresource)
     if new["metadata"].get("uid") != uid_of(old):

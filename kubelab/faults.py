@@ -70,13 +70,36 @@ class Saboteur(Component):
         self.note(pod=f"{namespace}/{pod}", container=container)
         self.send(runtime, "kill", namespace, pod, container)
 
-    def fill(self, runtime: str) -> None:
-        """Fills a node's disk."""
-        self.send(runtime, "fill_disk")
+    def fill(self, runtime: str, full: bool = True) -> None:
+        """Fills a node's disk, or frees it."""
+        self.note(runtime=runtime, full=full)
+        self.send(runtime, "fill_disk", full)
+
+    def take_pids(self, runtime: str, gone: bool = True) -> None:
+        """Takes all process numbers of a node, or gives them back."""
+        self.note(runtime=runtime, gone=gone)
+        self.send(runtime, "take_pids", gone)
+
+    def shut_down(
+        self, names: tuple[str, ...], node: str, grace_seconds: int, critical_seconds: int
+    ) -> None:
+        """Switches a node off in good order: its kubelet hears of it, the power goes later."""
+        self.note(node=node, grace_seconds=grace_seconds)
+        self.send(f"kubelet/{node}", "shut_down", grace_seconds, critical_seconds)
+        self.after(grace_seconds, "halt", names, node)
 
     @staticmethod
     def tell(event: Event) -> str:
         detail = event.detail
+        if event.verb == "shut_down":
+            return f"You switch off {detail.get('node')} in {detail.get('grace_seconds')} s."
+        if event.verb == "fill":
+            return (
+                f"You {'fill' if detail.get('full') else 'free'} a disk ({detail.get('runtime')})."
+            )
+        if event.verb == "take_pids":
+            done = "take all" if detail.get("gone") else "give back"
+            return f"You {done} process numbers ({detail.get('runtime')})."
         if detail.get("node"):
             action = "cut the power of" if event.verb == "halt" else "switch on"
             return f"You {action} {detail['node']}."
@@ -174,3 +197,25 @@ class Faults:
         """Fills the disk of a node."""
         self._node(node)
         self._inject("fill", f"runtime/{node}")
+
+    def free_disk(self, node: str) -> None:
+        """Frees the disk of a node again."""
+        self._node(node)
+        self._inject("fill", f"runtime/{node}", False)
+
+    def take_pids(self, node: str) -> None:
+        """Takes all process numbers of a node, as a program does that starts others without end."""
+        self._node(node)
+        self._inject("take_pids", f"runtime/{node}")
+
+    def free_pids(self, node: str) -> None:
+        """Gives a node its process numbers back."""
+        self._node(node)
+        self._inject("take_pids", f"runtime/{node}", False)
+
+    def shutdown_node(self, node: str, grace_seconds: int = 30, critical_seconds: int = 10) -> None:
+        """Switches a node off in good order: pods get `grace_seconds`, then the power goes.
+
+        The last `critical_seconds` of them are kept for critical pods.
+        """
+        self._inject("shut_down", self._node(node), node, grace_seconds, critical_seconds)

@@ -43,7 +43,7 @@ def is_mirror(pod: Obj) -> bool:
 
 def is_static(pod: Obj) -> bool:
     """Whether a pod comes from a file of the node."""
-    return get(pod, "metadata", "annotations", SOURCE, default="api") == "file"
+    return bool(get(pod, "metadata", "annotations", SOURCE, default="api") == "file")
 
 
 def read(text: str, path: str, node: str, timestamp: str) -> Obj | None:

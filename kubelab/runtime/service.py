@@ -33,6 +33,7 @@ from kubelab.runtime.cri import (
 from kubelab.runtime.files import Disk
 from kubelab.runtime.imageservice import ImageService
 from kubelab.runtime.interactive import Interactive
+from kubelab.runtime.outside import Outside
 from kubelab.runtime.words import tell
 from kubelab.sim.kernel import SECOND, Component, Event
 from kubelab.sim.tree import Obj
@@ -44,7 +45,7 @@ START_SECONDS = 0.1
 Factory = Callable[..., str]
 
 
-class Runtime(ImageService, Interactive, Component):
+class Runtime(Outside, ImageService, Interactive, Component):
     """The runtime of one node, `runtime/<node>`; flavours are subclasses.
 
     `programs` maps an image's name to the class of a learner's own program; `present` are the
@@ -75,6 +76,7 @@ class Runtime(ImageService, Interactive, Component):
         self.coredns_factory = coredns_factory
         self.programs: dict[str, type] = {} if programs is None else programs
         self.disk = Disk()
+        self.pids_gone = False
         self.images = images.ImageStore()
         for row in present:
             self.images.bring(tuple(row.get("names") or ()), int(row.get("sizeBytes") or 0))
@@ -350,21 +352,6 @@ class Runtime(ImageService, Interactive, Component):
                 text = f'failed to exec in container: failed to start exec "{self._id()}": '
                 outcome = outcome._replace(error=text + outcome.error)
             self.answer(caller, call_id, outcome)
-
-    # Faults.
-
-    def kill(self, namespace: str, pod: str, container: str) -> None:
-        """Somebody kills a container's first process from outside."""
-        self.note(pod=f"{namespace}/{pod}", container=container)
-        for held in list(self.containers.values()):
-            if held.pod == f"{namespace}/{pod}" and held.config.name == container and held.running:
-                self.note(id=held.id[:12])
-                self.destroy(held)
-
-    def fill_disk(self) -> None:
-        """The disk is full from now on; the kubelet sees it at its next look."""
-        self.disk.full = True
-        self.note(disk="full")
 
     def undelivered(self, target: str, verb: str, args: tuple[Any, ...], reason: str) -> None:
         """Tools that do not answer fail the command that asked them."""

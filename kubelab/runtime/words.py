@@ -41,7 +41,9 @@ def tell(event: Event) -> str:
         "received": f"hands a request to {name} of {pod} on port {detail.get('port')}",
         "finished": f"gives {name} of {pod} the answer of the network",
         "kill": f"kills the process of {name} in {pod} because you told it to",
-        "fill_disk": "finds its disk full",
+        "fill_disk": f"finds its disk {detail.get('disk')}",
+        "take_pids": f"finds its process numbers {detail.get('pids')}",
+        "write_file": f"has the file {detail.get('file')} changed by you",
         "start": "begins, with its images and records from disk",
     }
     known = sentences.get(event.verb)

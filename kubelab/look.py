@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from kubelab import inside
 from kubelab.api.errors import not_found
-from kubelab.api.objects import get, name_of, namespace_of
+from kubelab.api.objects import freeze, get, name_of, namespace_of
 from kubelab.api.rest import kind_of
 from kubelab.apiserver import stored
 from kubelab.apiserver.moment import Moment
+from kubelab.scheduler.config import load
 from kubelab.scheduler.scheduler import Scheduler
+from kubelab.scheduler.whatif import WhatIf, preview, reconfigure
 from kubelab.sentences import sentence
 from kubelab.sim.kernel import SECOND, Event, World
 from kubelab.sim.log import Log
@@ -192,6 +194,10 @@ class Look:
         return views.dashboard(self)
 
 
+# So long until the scheduler has heard of a change.
+HEARD_SECONDS = 0.2
+
+
 class SchedulerLook:
     """`c.scheduler`: what the scheduler decided, and one step of its work."""
 
@@ -220,6 +226,60 @@ class SchedulerLook:
     def add_plugin(self, plugin: type, weight: int = 1) -> None:
         """Makes a class of the learner's (`filter` or `score`) a plugin of the default profile."""
         self._cluster.act(self._name, "add_plugin", plugin, weight)
+
+    def add(self, name: str, config: Any = None) -> SchedulerLook:
+        """Starts a second scheduler process for the pods whose `schedulerName` is this name.
+
+        Its one profile has the name, unless the configuration names its profiles itself.
+        """
+        if name in self._cluster.world.components:
+            raise ValueError(f"there is a component {name!r} already")
+        named = {"profiles": [{"schedulerName": name}], **(config or {})}
+        load(freeze(named))
+        self._cluster.act(self._name, "add_scheduler", name, freeze(named))
+        return SchedulerLook(self._cluster, name)
+
+    def what_if(
+        self,
+        pod: str,
+        change: Callable[[Any], object] | None = None,
+        *,
+        weights: dict[str, int] | None = None,
+        config: Any = None,
+    ) -> WhatIf:
+        """The decision on a pod as things are, and on a fork with something changed.
+
+        `change` is called with the fork; `weights` are other weights of Score plugins; `config` is
+        another KubeSchedulerConfiguration. This cluster stays as it is.
+        """
+        key = pod if "/" in pod else f"default/{pod}"
+        twins = [self._cluster.fork(), self._cluster.fork()]
+        if change is not None:
+            change(twins[1])
+            for twin in twins:
+                twin.run(HEARD_SECONDS)
+        before, after = (SchedulerLook(twin, self._name)._scheduler() for twin in twins)
+        reconfigure(after, freeze(config) if config else None, weights)
+        return WhatIf(preview(before, key), preview(after, key))
+
+    def waiting(self) -> dict[str, list[str]]:
+        """The pods that wait at Permit, each with the plugins that have not allowed it yet."""
+        under_way = self._scheduler().binder.under_way
+        return {key: list(one.permits) for key, one in under_way.items() if one.permits}
+
+    def allow(self, pod: str, plugin: str) -> None:
+        """Lets a pod go on that waits for a Permit plugin. Raises LookupError if it does not."""
+        self._cluster.act(self._name, "allow", self._waiting_key(pod, plugin), plugin)
+
+    def reject(self, pod: str, plugin: str, message: str) -> None:
+        """Refuses a pod that waits for a Permit plugin. Raises LookupError if it does not."""
+        self._cluster.act(self._name, "reject", self._waiting_key(pod, plugin), plugin, message)
+
+    def _waiting_key(self, pod: str, plugin: str) -> str:
+        key = pod if "/" in pod else f"default/{pod}"
+        if plugin not in self.waiting().get(key, ()):
+            raise LookupError(f"pod {key} does not wait for a permit of {plugin!r}")
+        return key
 
     def schedule_one(self, timeout: float = 60) -> Decision | None:
         """Runs until the scheduler has taken one more pod off the queue, to its end.

@@ -1,6 +1,7 @@
 """The binding cycle: what happens between the choice of a node and the pod being bound to it.
 
-The chosen pod is assumed already, so the next pod's cycle may begin. Reserve and PreBind prepare
+The chosen pod is assumed already, so the next pod's cycle may begin. A Permit plugin may make the
+pod wait, with its place kept, until it is allowed or the plugin's patience ends. PreBind prepares
 (volumes are bound here, which may take a while), then Bind asks the API server to bind the pod. If
 any of it fails, the pod no longer counts on the node and goes back to the queue.
 
@@ -17,7 +18,7 @@ from kubelab.scheduler import wakeups
 from kubelab.scheduler.asking import PluginError, ask, warn
 from kubelab.scheduler.cache import NodeInfo
 from kubelab.scheduler.decision import fit_error
-from kubelab.scheduler.framework import Cycle, Status, Write
+from kubelab.scheduler.framework import WAIT, Cycle, Status, Write, unschedulable
 from kubelab.scheduler.podinfo import PodInfo
 from kubelab.scheduler.queue import Queued
 from kubelab.scheduler.wakeups import ClusterEvent
@@ -26,10 +27,24 @@ if TYPE_CHECKING:
     from kubelab.scheduler.scheduler import Scheduler
 
 
+LONGEST_PERMIT_SECONDS = 15 * 60
+
+
+def duration(seconds: float) -> str:
+    """A time as Go writes it: `5s`, `1m30s`, `500ms`."""
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes:g}m{rest:g}s" if minutes else f"{rest:g}s"
+
+
 class Binding:
     """A pod on its way to its node."""
 
-    __slots__ = ("failed", "node", "open", "pod", "queued", "timer", "waits_for")
+    __slots__ = (
+        "events", "failed", "node", "open", "permits", "pod", "queued", "timer", "waits_for",
+        "writes",
+    )  # fmt: skip
 
     def __init__(self, queued: Queued, pod: PodInfo, node: str) -> None:
         self.queued = queued
@@ -39,6 +54,11 @@ class Binding:
         self.open = 0
         self.failed = ""
         self.waits_for: tuple[str, ...] = ()
+        self.writes: tuple[Write, ...] = ()
+        # Permit plugins that have not allowed the pod yet, each with the timer of its patience.
+        self.permits: dict[str, int] = {}
+        # What happened in the cluster meanwhile; it counts if the pod is refused after all.
+        self.events: list[ClusterEvent] = []
         self.timer: int | None = None
 
 
@@ -58,9 +78,13 @@ class Binder:
             for point in ("reserve", "permit"):
                 for plugin, _ in cycle.profile.at(point):
                     status = ask(plugin, point, cycle, node)
-                    if isinstance(status, Status):
-                        self._rejected(binding, status._replace(plugin=plugin.name))
-                        return
+                    if not isinstance(status, Status):
+                        continue
+                    if point == "permit" and status.code == WAIT:
+                        self._ask_to_wait(binding, plugin.name, status.detail["seconds"])
+                        continue
+                    self._rejected(binding, status._replace(plugin=plugin.name), point)
+                    return
             for plugin, _ in cycle.profile.at("preBind"):
                 needed = ask(plugin, "pre_bind", cycle, node)
                 if needed:
@@ -70,20 +94,59 @@ class Binder:
             warn(error)
             self.fail(binding, str(error))
             return
-        if not writes and not waits_for:
+        binding.writes, binding.waits_for = tuple(writes), tuple(waits_for)
+        if writes or waits_for or binding.permits:
+            # Whoever else looks for a node is told that this one is as good as taken.
+            scheduler, status = self.scheduler, {"nominatedNodeName": node.name}
+            scheduler.patch("v1/Pod", pod.namespace, pod.name, {"status": status}, "status")
+        if not binding.permits:
+            self._prepare(binding)
+
+    def _ask_to_wait(self, binding: Binding, plugin: str, seconds: float) -> None:
+        scheduler, key = self.scheduler, binding.pod.key
+        seconds = min(seconds, LONGEST_PERMIT_SECONDS)
+        binding.permits[plugin] = scheduler.after(
+            seconds, "permit_overdue", key, plugin, seconds, background=True
+        )
+        scheduler.note(pod=key, waits_for=plugin, seconds=seconds)
+
+    def allow(self, key: str, plugin: str) -> None:
+        """A Permit plugin lets the pod go on; it does when all have."""
+        binding = self.under_way.get(key)
+        timer = binding.permits.pop(plugin, None) if binding is not None else None
+        if binding is None or timer is None:
+            raise LookupError(f"pod {key} does not wait for a permit of {plugin!r}")
+        self.scheduler.cancel(timer)
+        if not binding.permits:
+            self._prepare(binding)
+
+    def reject(self, key: str, plugin: str, message: str) -> None:
+        """A Permit plugin refuses a pod that waits for it."""
+        binding = self.under_way.get(key)
+        if binding is None or plugin not in binding.permits:
+            raise LookupError(f"pod {key} does not wait for a permit of {plugin!r}")
+        self._rejected(binding, unschedulable(message)._replace(plugin=plugin), "permit")
+
+    def permit_overdue(self, key: str, plugin: str, seconds: float) -> None:
+        """Nobody allowed the pod in time."""
+        binding = self.under_way.get(key)
+        if binding is not None and plugin in binding.permits:
+            text = f"rejected due to timeout after waiting {duration(seconds)} at plugin {plugin}"
+            self.reject(key, plugin, text)
+
+    def remember(self, event: ClusterEvent) -> None:
+        """Keeps an event for the pods that wait, in case they are refused."""
+        for binding in self.under_way.values():
+            if binding.permits or binding.open or binding.waits_for:
+                binding.events.append(event)
+
+    def _prepare(self, binding: Binding) -> None:
+        scheduler, pod = self.scheduler, binding.pod
+        if not binding.writes and not binding.waits_for:
             self._bind(binding)
             return
-        self._prepare(binding, writes, tuple(waits_for))
-
-    def _prepare(self, binding: Binding, writes: list[Write], waits_for: tuple[str, ...]) -> None:
-        scheduler, pod = self.scheduler, binding.pod
-        binding.waits_for = waits_for
-        scheduler.note(binds=[f"{write.kind} {write.name}" for write in writes])
-        scheduler.patch(
-            "v1/Pod", pod.namespace, pod.name, {"status": {"nominatedNodeName": binding.node}},
-            "status",
-        )  # fmt: skip
-        for write in writes:
+        scheduler.note(binds=[f"{write.kind} {write.name}" for write in binding.writes])
+        for write in binding.writes:
             binding.open += 1
             scheduler.patch(
                 write.kind, write.namespace, write.name, write.patch,
@@ -109,7 +172,7 @@ class Binder:
     def check(self, key: str) -> None:
         """Binds the pod once nothing is open and all its claims are bound."""
         binding = self.under_way.get(key)
-        if binding is None or binding.open:
+        if binding is None or binding.open or binding.permits:
             return
         lister = self.scheduler.lister
         for claim in binding.waits_for:
@@ -164,10 +227,10 @@ class Binder:
             except PluginError as error:
                 warn(error)
 
-    def _rejected(self, binding: Binding, status: Status) -> None:
+    def _rejected(self, binding: Binding, status: Status, point: str) -> None:
         """Refused at Reserve or Permit: counted like a refusal by one node."""
         if not status.rejected:
-            text = f'running Reserve plugin "{status.plugin}": {status.message}'
+            text = f'running {point.title()} plugin "{status.plugin}": {status.message}'
             self.fail(binding, text)
             return
         self.fail(binding, fit_error(1, [status]), (status.plugin,), "Unschedulable")
@@ -182,7 +245,8 @@ class Binder:
         """Undoes the choice."""
         scheduler, key = self.scheduler, binding.pod.key
         self.under_way.pop(key, None)
-        scheduler.cancel(binding.timer)
+        for timer in (binding.timer, *binding.permits.values()):
+            scheduler.cancel(timer)
         scheduler.note(pod=key, failed=message)
         assumed = scheduler.handle.assumed_volumes
         for volume in [name for name, pod in assumed.items() if pod == key]:
@@ -192,9 +256,12 @@ class Binder:
             event = ClusterEvent(wakeups.ASSIGNED_POD, wakeups.DELETE, gone, None)
             scheduler.wake(event)
         scheduler.fail(binding.queued, refused_by, reason, message, "")
+        if refused_by and scheduler.queue.recheck(key, binding.events, scheduler.now):
+            scheduler.turn()
 
     def drop(self, key: str) -> None:
         """The pod is gone."""
         binding = self.under_way.pop(key, None)
         if binding is not None:
-            self.scheduler.cancel(binding.timer)
+            for timer in (binding.timer, *binding.permits.values()):
+                self.scheduler.cancel(timer)

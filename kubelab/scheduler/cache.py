@@ -88,7 +88,7 @@ class NodeInfo(NamedTuple):
         images: dict[str, int] = {}
         for image in status.get("images") or ():
             for name in image.get("names") or ():
-                images[name] = image.get("sizeBytes") or 0
+                images.setdefault(name, image.get("sizeBytes") or 0)
         return self._replace(
             obj=obj,
             labels=labels,
@@ -120,8 +120,9 @@ class Cache:
         self.assumed: dict[str, None] = {}
         # Zones in the order of first appearance, each with its nodes.
         self.zones: dict[str, dict[str, None]] = {}
-        # How many nodes have an image.
+        # How many nodes have an image; and its size, as the first of them said.
         self.image_nodes: dict[str, int] = {}
+        self.image_sizes: dict[str, int] = {}
         # Names of nodes that hold pods with terms of their own.
         self.with_affinity: dict[str, None] = {}
         self.with_anti_affinity: dict[str, None] = {}
@@ -196,8 +197,10 @@ class Cache:
             count = self.image_nodes.get(name, 0) + sign
             if count:
                 self.image_nodes[name] = count
+                self.image_sizes.setdefault(name, node.images[name])
             else:
                 self.image_nodes.pop(name, None)
+                self.image_sizes.pop(name, None)
 
     def _round_robin(self) -> list[str]:
         zones = [list(names) for names in self.zones.values()]

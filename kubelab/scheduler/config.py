@@ -84,6 +84,21 @@ class Settings:
                 profile.points[point] = [*entries, (kind.name, weight)]
         return kind
 
+    def share(self, profile: Profile) -> int:
+        """percentageOfNodesToScore: the profile's own, or everybody's."""
+        return self.percentage if profile.percentage is None else profile.percentage
+
+    def weigh(self, weights: Mapping[str, int]) -> None:
+        """Gives Score plugins other weights, in every profile; 0 takes one out of the score."""
+        known = {name for one in self.resolved for name, _ in one.points["score"]}
+        for name, weight in weights.items():
+            _known(name, sorted(known), "weights", "score plugin")
+            if type(weight) is not int or weight < 0:
+                raise ValueError(f"weights: {name}: {weight!r} is not a whole number, 0 or more")
+        for one in self.resolved:
+            entries = [(name, weights.get(name, old)) for name, old in one.points["score"]]
+            one.points["score"] = [entry for entry in entries if entry[1]]
+
     def profiles(self) -> dict[str, Profile]:
         """The profiles with fresh plugins."""
         return {

@@ -11,11 +11,12 @@ framework/runtime (RunPreFilterPlugins, RunFilterPluginsWithNominatedPods).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kubelab.scheduler.asking import PluginError, ask, nonsense
 from kubelab.scheduler.cache import NodeInfo
-from kubelab.scheduler.decision import Scores, fit_error
+from kubelab.scheduler.decision import Decision, Scores, fit_error
 from kubelab.scheduler.framework import (
     ERROR,
     UNRESOLVABLE,
@@ -25,6 +26,7 @@ from kubelab.scheduler.framework import (
     unresolvable,
 )
 from kubelab.scheduler.memo import UNKNOWN, Column
+from kubelab.scheduler.podinfo import PodInfo
 from kubelab.scheduler.scoring import prioritize
 
 FEWEST_FEASIBLE = 100
@@ -71,6 +73,54 @@ class Outcome(NamedTuple):
             self.absent,
             self.total - len(statuses),
         )
+
+
+def choose(outcome: Outcome, draw: Callable[[list[NodeInfo]], NodeInfo]) -> NodeInfo:
+    """The best of the feasible nodes; `draw` decides between equals."""
+    if not outcome.totals:
+        return outcome.feasible[0]
+    highest = max(outcome.totals)
+    if outcome.totals.count(highest) == 1:
+        return outcome.feasible[outcome.totals.index(highest)]
+    return draw(
+        [
+            node
+            for node, total in zip(outcome.feasible, outcome.totals, strict=True)
+            if total == highest
+        ]
+    )
+
+
+def decision_of(
+    pod: PodInfo,
+    now: int,
+    outcome: Outcome | None = None,
+    cycle: Cycle | None = None,
+    *,
+    node: str | None = None,
+    message: str = "",
+    total: int = 0,
+    nominated_node: str | None = None,
+    victims: tuple[str, ...] = (),
+) -> Decision:
+    """The record of a cycle."""
+    scored = outcome.feasible if outcome and outcome.scores else ()
+    return Decision(
+        pod=pod.key,
+        ns=now,
+        node=node,
+        message=message,
+        total=outcome.total if outcome else total,
+        ran=tuple(plugin.name for plugin in cycle.filters) if cycle else (),
+        verdicts=outcome.verdicts if outcome else (),
+        feasible=tuple([item.name for item in scored]),
+        scores=outcome.scores if outcome else (),
+        totals=outcome.totals if outcome else (),
+        nominated_node=nominated_node,
+        victims=victims,
+        refused_by=outcome.refused_by if outcome else (),
+        scheduler=pod.scheduler_name,
+    )
 
 
 def enough(total: int, percentage: int) -> int:

@@ -90,6 +90,11 @@ def unresolvable(*reasons: str, detail: Obj = EMPTY) -> Status:
     return Status(UNRESOLVABLE, reasons, detail=detail)
 
 
+def wait(seconds: float) -> Status:
+    """Permit's third answer: the pod keeps its node but is not bound until somebody allows it."""
+    return Status(WAIT, detail=Obj(seconds=seconds))
+
+
 class Write(NamedTuple):
     """A request that PreBind needs: a patch of a volume or a claim."""
 

@@ -10,8 +10,13 @@ affinity, tolerations) and kube-scheduler/framework.AffinityTerm.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+
+# What Gt and Lt compare: integers of 64 bits.
+INTEGER = re.compile(r"[+-]?[0-9]+")
+MOST = (1 << 63) - 1
 
 HARD_EFFECTS = ("NoSchedule", "NoExecute")
 
@@ -94,9 +99,10 @@ def holds(requirement: Requirement, labels: Mapping[str, str]) -> bool:
     if operator == "DoesNotExist":
         return value is None
     if operator in ("Gt", "Lt") and value is not None and len(values) == 1:
-        try:
-            have, bound = int(value), int(values[0])
-        except ValueError:
+        if not (INTEGER.fullmatch(value) and INTEGER.fullmatch(values[0])):
+            return False
+        have, bound = int(value), int(values[0])
+        if not (-MOST - 1 <= have <= MOST and -MOST - 1 <= bound <= MOST):
             return False
         return have > bound if operator == "Gt" else have < bound
     return False

@@ -109,6 +109,13 @@ class SchedulingQueue:
             return self._requeue(queued, now)
         return False
 
+    def recheck(self, key: str, events: list[ClusterEvent], now: int) -> bool:
+        """A pod was refused late: what happened since its cycle may have been what it waits for."""
+        queued = self.pods.get(key)
+        if queued is None or queued.where != UNSCHEDULABLE or queued.gate:
+            return False
+        return any(self._wakes(queued, event) for event in events) and self._requeue(queued, now)
+
     def remove(self, key: str) -> None:
         """The pod is gone or bound."""
         queued = self.pods.pop(key, None)

@@ -6,8 +6,7 @@ The binding cycle then goes on by itself with requests, while the next pod's tur
 A pod that fits nowhere gets the condition PodScheduled=False with the reasons, may have less
 important pods evicted, and waits for a cluster event that could help it.
 
-In Kubernetes: pkg/scheduler (scheduler.go, schedule_one.go). Left out: extenders and waiting at
-Permit.
+In Kubernetes: pkg/scheduler (scheduler.go, schedule_one.go). Left out: extenders.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from kubelab.scheduler import config
 from kubelab.scheduler.asking import PluginError, ask, warn
 from kubelab.scheduler.binding import Binder
 from kubelab.scheduler.cache import Cache
-from kubelab.scheduler.cycle import NO_NODES, Outcome, evaluate
+from kubelab.scheduler.cycle import NO_NODES, Outcome, choose, decision_of, evaluate
 from kubelab.scheduler.decision import Decision
 from kubelab.scheduler.eventhandlers import KINDS, EventHandlers, InformerLister
 from kubelab.scheduler.eviction import Evictor
@@ -42,7 +41,7 @@ REASON_ERROR = "SchedulerError"
 EVENT_BYTES = 1024
 
 # Between the caches being filled and the first cycle the process becomes the leader.
-START_SECONDS = 0.1
+START_SECONDS = 0.3
 
 
 class Scheduler(Client):
@@ -112,7 +111,8 @@ class Scheduler(Client):
 
     def idle(self) -> bool:
         """Whether no pod is on its way to a node and no eviction is under way."""
-        return not self.binder.under_way and not self.evictor.under_way
+        moving = [one for one in self.binder.under_way.values() if not one.permits]
+        return not moving and not self.evictor.under_way
 
     @staticmethod
     def tell(event: Event) -> str:
@@ -124,6 +124,11 @@ class Scheduler(Client):
         kind = self.settings.add_plugin(given, weight)
         self.profiles = self.queue.profiles = self.settings.profiles()
         self.note(plugin=kind.name, weight=weight)
+
+    def add_scheduler(self, name: str, configuration: Obj | None) -> None:
+        """A further scheduler process begins beside this one."""
+        self.world.add(Scheduler(name, self.servers, configuration))
+        self.note(scheduler=name)
 
     # Turns.
 
@@ -138,6 +143,7 @@ class Scheduler(Client):
 
         With `highest` it can only help pods of no higher priority.
         """
+        self.binder.remember(event)
         woken = self.queue.wake(event, self.now, highest)
         if woken:
             self.note(event=event.name, woken=woken[:12], count=len(woken))
@@ -180,6 +186,19 @@ class Scheduler(Client):
         """The volumes of a pod were not bound in time."""
         self.binder.overdue(key)
 
+    def permit_overdue(self, key: str, plugin: str, seconds: float) -> None:
+        """A pod that a Permit plugin made wait was not allowed in time."""
+        self.binder.permit_overdue(key, plugin, seconds)
+
+    def allow(self, key: str, plugin: str) -> None:
+        """A pod that waits for a Permit plugin may go on."""
+        self.note(pod=key, allowed_by=plugin)
+        self.binder.allow(key, plugin)
+
+    def reject(self, key: str, plugin: str, message: str) -> None:
+        """A pod that waits for a Permit plugin is refused."""
+        self.binder.reject(key, plugin, message)
+
     # One pod's scheduling cycle.
 
     def schedule_one(self) -> None:
@@ -199,11 +218,9 @@ class Scheduler(Client):
         profile = self.profiles[pod.scheduler_name]
         cycle = Cycle(pod, profile, self.handle, self.now, self.chance.below)
         if not cycle.nodes:
-            self._no_node(queued, self._decision(pod, message=NO_NODES), REASON_REFUSED, "")
+            self._no_node(queued, decision_of(pod, self.now, message=NO_NODES), REASON_REFUSED, "")
             return
-        percentage = profile.percentage
-        if percentage is None:
-            percentage = self.settings.percentage
+        percentage = self.settings.share(profile)
         nominated = self.nominator.node_of.get(pod.key, "")
         try:
             outcome = evaluate(cycle, self.next_start, percentage, nominated)
@@ -213,23 +230,15 @@ class Scheduler(Client):
             else:
                 self._refused(queued, cycle, outcome)
         except PluginError as error:
-            decision = self._decision(pod, message=str(error), total=len(cycle.nodes))
+            decision = decision_of(pod, self.now, message=str(error), total=len(cycle.nodes))
             self._no_node(queued, decision, REASON_ERROR, "")
             warn(error)
 
     def _place(self, queued: Queued, cycle: Cycle, outcome: Outcome) -> None:
         """Chooses among the feasible nodes and hands the pod over to the binding cycle."""
-        chosen = outcome.feasible[0]
-        if outcome.totals:
-            highest = max(outcome.totals)
-            best = [
-                node
-                for node, total in zip(outcome.feasible, outcome.totals, strict=True)
-                if total == highest
-            ]
-            chosen = best[0] if len(best) == 1 else self.chance.choice(best)
+        chosen = choose(outcome, self.chance.choice)
         pod = queued.pod._replace(node=chosen.name)
-        decision = self._decision(pod, outcome, cycle, node=chosen.name)
+        decision = decision_of(pod, self.now, outcome, cycle, node=chosen.name)
         self.keep(decision, queued)
         self.cache.assume(pod)
         self.nominator.remove(pod.key)
@@ -257,8 +266,9 @@ class Scheduler(Client):
                     reasons = list(result.reasons)
                     break
                 reasons += result.reasons
-        decision = self._decision(
+        decision = decision_of(
             queued.pod,
+            self.now,
             outcome,
             cycle,
             message=outcome.message(", ".join(reasons)),
@@ -347,36 +357,6 @@ class Scheduler(Client):
         recorder.event(current, type_, reason, message, action=action)
 
     # The decision record.
-
-    def _decision(
-        self,
-        pod: PodInfo,
-        outcome: Outcome | None = None,
-        cycle: Cycle | None = None,
-        *,
-        node: str | None = None,
-        message: str = "",
-        total: int = 0,
-        nominated_node: str | None = None,
-        victims: tuple[str, ...] = (),
-    ) -> Decision:
-        scored = outcome.feasible if outcome and outcome.scores else ()
-        return Decision(
-            pod=pod.key,
-            ns=self.now,
-            node=node,
-            message=message,
-            total=outcome.total if outcome else total,
-            ran=tuple(plugin.name for plugin in cycle.filters) if cycle else (),
-            verdicts=outcome.verdicts if outcome else (),
-            feasible=tuple(item.name for item in scored),
-            scores=outcome.scores if outcome else (),
-            totals=outcome.totals if outcome else (),
-            nominated_node=nominated_node,
-            victims=victims,
-            refused_by=outcome.refused_by if outcome else (),
-            scheduler=pod.scheduler_name,
-        )
 
     def keep(self, decision: Decision, queued: Queued) -> None:
         """Puts a decision into the record and into the event being handled."""

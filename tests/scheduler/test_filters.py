@@ -8,6 +8,7 @@ import pytest
 
 from kubelab.api.objects import Obj, freeze
 from kubelab.scheduler.framework import UNRESOLVABLE, UNSCHEDULABLE
+from kubelab.scheduler.matching import Requirement, holds
 from tests.scheduler.lab import ZONE, Lab, node, pod
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -328,3 +329,12 @@ def test_zones_take_turns() -> None:
     names = ["a1", "a2", "a3", "b1", "c1", "c2"]
     lab = Lab([node(name, labels={ZONE: name[0]}) for name in names])
     assert [info.name for info in lab.cache.ordered()] == ["a1", "b1", "c1", "a2", "c2", "a3"]
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [("11", True), ("10", False), ("1_1", False), ("+11", True), ("99999999999999999999", False)],
+)
+def test_more_than_reads_whole_numbers(value: str, fits: bool) -> None:
+    """Gt compares integers of 64 bits, written with digits and a sign only."""
+    assert holds(Requirement("n", "Gt", ("10",)), {"n": value}) == fits

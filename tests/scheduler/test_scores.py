@@ -295,3 +295,11 @@ def test_total() -> None:
     for index in (0, 1):
         parts = sum(column.weight * column.normalized[index] for column in outcome.scores)
         assert outcome.totals[index] == parts
+
+
+def test_the_size_of_an_image_is_what_the_first_node_said() -> None:
+    """Nodes that name another size for the same image get the same score."""
+    image = "app:1"
+    lab = Lab([node("a", images={image: 600_000_000}), node("b", images={image: 100_000_000})])
+    scores = lab.scores(pod("p"), "ImageLocality")
+    assert scores == {"a": 56, "b": 56}

@@ -17,6 +17,7 @@ from kubelab.scheduler.cache import NodeInfo
 from kubelab.scheduler.cycle import Outcome, compile_filters
 from kubelab.scheduler.decision import fit_error
 from kubelab.scheduler.framework import (
+    ERROR,
     UNRESOLVABLE,
     UNSCHEDULABLE,
     Cycle,
@@ -77,6 +78,9 @@ class DefaultPreemption(Plugin):
             == UNSCHEDULABLE
         ]
         candidates, failures = self._candidates(cycle, potential)
+        wrong = next((status for status in failures if status.code == ERROR), None)
+        if not candidates and wrong is not None:
+            return Nomination(None, status=Status(ERROR, (f"preemption: {wrong.message}",)))
         if not candidates:
             total = len(cycle.nodes)
             text = fit_error(

@@ -1,7 +1,8 @@
 """ImageLocality: prefer nodes that have the pod's images already.
 
 Each image that is on the node adds its size times the share of all nodes that have it, so that one
-node with a rare image does not draw all pods. The sum S is scaled between 23 MiB and 1000 MiB a
+node with a rare image does not draw all pods; nodes that differ about the size are not asked twice,
+the first to report the image is believed. The sum S is scaled between 23 MiB and 1000 MiB a
 container: 100·(clamp(S) − low) // (high − low).
 
 In Kubernetes: pkg/scheduler/framework/plugins/imagelocality.
@@ -25,18 +26,18 @@ class ImageLocality(Plugin):
 
     def score(self, cycle: Cycle, node: NodeInfo) -> int:
         total = len(cycle.nodes)
-        having = cycle.handle.cache.image_nodes
+        having, sizes = cycle.handle.cache.image_nodes, cycle.handle.cache.image_sizes
         found = 0
         for image in cycle.pod.images:
-            size = node.images.get(image)
-            if size is not None:
-                found += int(size * (having.get(image, 0) / total))
+            if image in node.images:
+                found += int(sizes.get(image, 0) * (having.get(image, 0) / total))
         return self._scaled(found, containers(cycle))
 
     def local_score(self, cycle: Cycle) -> Hashable:
         having = cycle.handle.cache.image_nodes
         images = cycle.pod.images
-        counts = tuple(having.get(image, 0) for image in images)
+        sizes = cycle.handle.cache.image_sizes
+        counts = tuple((having.get(image, 0), sizes.get(image, 0)) for image in images)
         return (len(cycle.nodes), images, containers(cycle), counts)
 
     @staticmethod

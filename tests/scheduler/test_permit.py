@@ -1,0 +1,107 @@
+"""Waiting at Permit: a pod keeps its place until it is allowed, refused, or nobody answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kubelab.scheduler.binding import duration
+from kubelab.scheduler.cache import NodeInfo
+from kubelab.scheduler.framework import Cycle, Plugin, wait
+from tests.scheduler.lab import Scene, node, pod
+
+
+class Doorman(Plugin):
+    """Makes every pod wait for ten seconds."""
+
+    name = "Doorman"
+    events = (("AssignedPod", "Delete"),)
+
+    def permit(self, cycle: Cycle, node: NodeInfo) -> Any:
+        return wait(10)
+
+
+def scene(*more: Any) -> Scene:
+    """A node of one cpu, a pod that waits for the doorman."""
+    found = Scene(node("a", "1"), *more)
+    found.world.inject("scheduler", "add_plugin", (Doorman, 1))
+    found.run(0.1)
+    found.put(pod("p", requests={"cpu": "1"}))
+    return found
+
+
+def tell(found: Scene, verb: str, *args: Any) -> None:
+    """Something for the scheduler to do."""
+    found.world.inject("scheduler", verb, args)
+    found.run(0.5)
+
+
+def test_a_waiting_pod_keeps_its_place() -> None:
+    """It is assumed and nominated, not bound; another pod finds the node full."""
+    found = scene()
+    found.put(pod("q", requests={"cpu": "1"}))
+    assert found.node_of("p") is None
+    assert found.get("default/p")["status"]["nominatedNodeName"] == "a"
+    assert "1 Insufficient cpu" in found.message("q")
+
+
+def test_allowed() -> None:
+    """A pod that is allowed is bound."""
+    found = scene()
+    tell(found, "allow", "default/p", "Doorman")
+    assert found.node_of("p") == "a"
+    found.run(20)
+    assert found.events()[-1] == ("p", "Scheduled", "Successfully assigned default/p to a")
+
+
+def test_refused() -> None:
+    """A pod that is refused gives its place back; the words are counted over one node."""
+    found = scene()
+    tell(found, "reject", "default/p", "Doorman", "not today")
+    assert found.condition("p")["message"] == "0/1 nodes are available: 1 not today."
+    assert found.condition("p")["reason"] == "Unschedulable"
+    assert found.scheduler.queue.pods["default/p"].refused_by == ("Doorman",)
+
+
+def test_too_late() -> None:
+    """After the plugin's time the pod is refused in the real scheduler's words."""
+    found = scene()
+    found.run(11)
+    assert found.condition("p")["message"] == (
+        "0/1 nodes are available: 1 rejected due to timeout after waiting 10s at plugin Doorman."
+    )
+    assert found.scheduler.cache.pods == {}
+
+
+def test_what_happened_meanwhile_counts() -> None:
+    """An event that came while the pod waited wakes it as soon as it is refused."""
+    found = scene(node("b"), pod("w", "b"))
+    found.remove("pods", "default/w")
+    tries = found.scheduler.attempts
+    tell(found, "reject", "default/p", "Doorman", "not today")
+    assert found.scheduler.attempts == tries + 1
+
+
+def test_deleted_while_waiting() -> None:
+    """A pod that is deleted waits no longer, and holds no place."""
+    found = scene()
+    found.remove("pods", "default/p")
+    found.run(20)
+    assert found.scheduler.binder.under_way == {}
+    assert found.scheduler.cache.pods == {}
+
+
+def test_nobody_waits() -> None:
+    """Allowing a pod that does not wait is an error that names it."""
+    found = scene()
+    with pytest.raises(LookupError, match="pod default/x does not wait"):
+        found.scheduler.binder.allow("default/x", "Doorman")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(10, "10s"), (90, "1m30s"), (0.5, "500ms"), (900, "15m0s")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    """Times are written as Go writes them."""
+    assert duration(seconds) == text

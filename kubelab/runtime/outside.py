@@ -1,7 +1,7 @@
 """What befalls a node's machine from outside; a part of `Runtime`.
 
-A process is killed, the disk fills up, process numbers run out, root writes a file. None of it goes through the CRI: the kubelet finds out by itself, at its next look or because
-the file system tells it.
+A process is killed, the disk fills up, process numbers run out, root writes a file. None of it goes
+through the CRI: the kubelet finds out by itself, at its next look or because the file system tells.
 
 In Kubernetes: no counterpart; these are the machine's own doings.
 """

@@ -29,6 +29,9 @@ EXEC = (
 DEBUG = "image= target= container,c= stdin,i tty,t profile= copy-to= share-processes env=*"
 TOP = "selector,l= all-namespaces,A containers sort-by= no-headers use-protocol-buffers sum"
 POD = kinds.named("v1/Pod")
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}
+# A command that runs longer in virtual time is left.
+LONGEST_SECONDS = 600
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
@@ -153,22 +156,35 @@ def execute(session: Session, args: list[str]) -> None:
     container = flags.text("container") or _default(session, pod)
     query = [f"command={quote(word)}" for word in command]
     query += [f"container={quote(container)}", "stdout=true", "stderr=true"]
+    if flags.on("stdin"):
+        query.append("stdin=true")
     path = url(POD, session.namespace, name_of(pod), "exec")
-    answer = session.call("POST", f"{path}?{'&'.join(query)}", session.stdin or None)
-    _finish(session, answer)
+    _talk(session, f"{path}?{'&'.join(query)}")
 
 
-def _finish(session: Session, answer: Any) -> None:
-    """What a command has written, and its exit code."""
-    if not isinstance(answer, dict):
-        session.out.append(_text(answer))
-        return
-    session.out.append(str(answer.get("stdout", "")))
-    if answer.get("stderr"):
-        session.err.append(str(answer["stderr"]))
-    if answer.get("exitCode"):
-        code = answer["exitCode"]
+def _talk(session: Session, path: str) -> None:
+    """A command over an upgraded connection: its output, and its exit code."""
+    response = session.cluster.request("GET", path, None, UPGRADE)
+    if not response.ok:
+        raise ApiError(response.body)
+    stream = response.body
+    if not hasattr(stream, "pieces"):
+        raise fail("this server is too far away for streams; use a real kubectl")
+    if session.flags.on("stdin"):
+        stream.write(session.stdin, end=True)
+    over = stream.wait(LONGEST_SECONDS)
+    session.out.append(stream.text(1))
+    if stream.text(2):
+        session.err.append(stream.text(2))
+    ends = [data for channel, data in stream.pieces if channel == 3]
+    stream.cancel()
+    if not over or not ends:
+        raise fail(f"the command has not ended within {LONGEST_SECONDS} s")
+    if ends[0].get("reason") == "NonZeroExitCode":
+        code = int(ends[0]["details"]["causes"][0]["message"])
         raise Failed(f"command terminated with exit code {code}", code)
+    if ends[0].get("status") != "Success":
+        raise fail(ends[0].get("message", ""))
 
 
 def _found(session: Session, arg: str) -> Obj:

@@ -57,8 +57,26 @@ class Saboteur(Component):
         self.world.links.partition(*groups)
 
     def heal(self) -> None:
-        """Ends all cuts."""
+        """Ends all cuts and all noise."""
         self.world.links.heal()
+        for part in self.world.components.values():
+            if role_of(part.name) == "etcd":
+                part.noise = {}  # type: ignore[attr-defined]
+
+    def spoil(self, sender: str, target: str, noise: tuple[float, float, int]) -> None:
+        """Makes the link from one etcd member to another lose, double or delay messages."""
+        self.note(sender=sender, to=target, loss=noise[0], duplication=noise[1])
+        self.send(sender, "disturb", target, noise)
+
+    def clock(self, name: str, rate: int) -> None:
+        """Lets an etcd member's clock run at so many thousandths of the true speed."""
+        self.note(member=name, rate=rate)
+        self.send(name, "set_clock_rate", rate)
+
+    def wake(self, name: str) -> None:
+        """Lets an etcd member's election timer run out now."""
+        self.note(member=name)
+        self.send(name, "campaign_now")
 
     def slow(self, a: str, b: str, seconds: float) -> None:
         """Sets the latency of a link."""
@@ -115,6 +133,13 @@ class Saboteur(Component):
         if event.verb == "slow":
             between = " and ".join(detail.get("between", ()))
             return f"You make a message between {between} take {detail.get('seconds')} s."
+        if event.verb == "spoil":
+            share = round(100 * detail.get("loss", 0))
+            return f"You let {share} % of what {detail['sender']} sends {detail['to']} be lost."
+        if event.verb == "clock":
+            return f"You set the clock of {detail.get('member')} to run at another speed."
+        if event.verb == "wake":
+            return f"You let the election timer of {detail.get('member')} run out."
         if event.verb == "kill":
             return f"You kill container {detail.get('container')} of pod {detail.get('pod')}."
         return f"You cause a fault: {event.verb}."
@@ -179,7 +204,7 @@ class Faults:
         return tuple(members)
 
     def heal(self) -> None:
-        """Ends every partition."""
+        """Ends every partition, and all that `drop` has spoiled."""
         self._inject("heal")
 
     def set_latency(self, a: str, b: str, seconds: float) -> None:
@@ -187,6 +212,37 @@ class Faults:
         for one in self._component(a):
             for other in self._component(b):
                 self._inject("slow", one, other, seconds)
+
+    def drop(
+        self,
+        sender: str,
+        target: str,
+        share: float = 1.0,
+        *,
+        duplicate: float = 0.0,
+        delay: float = 0.0,
+    ) -> None:
+        """From now on this share of the messages from one etcd member to another is lost.
+
+        Of the others a share may arrive twice, and each up to `delay` seconds late, so that they
+        overtake each other.
+        """
+        noise = (share, duplicate, round(delay * SECOND))
+        self._inject("spoil", self._etcd(sender), self._etcd(target), noise)
+
+    def set_clock(self, member: str, rate: float) -> None:
+        """From now on an etcd member's clock runs `rate` times as fast as it should."""
+        self._inject("clock", self._etcd(member), round(rate * 1000))
+
+    def time_out(self, member: str) -> None:
+        """Lets an etcd member's election timer run out now."""
+        self._inject("wake", self._etcd(member))
+
+    def _etcd(self, name: str) -> str:
+        (member,) = self._component(name)
+        if role_of(member) != "etcd":
+            raise ValueError(f"{name!r} is no etcd member; this fault is for etcd-1, etcd-2 …")
+        return member
 
     def kill_container(self, pod: str, container: str) -> None:
         """Kills a container of a pod (`default/web-0`) as an out-of-memory killer would."""

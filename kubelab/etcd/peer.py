@@ -229,8 +229,9 @@ class Peer(Waiting):
             world.push(arrival, self.name, target, message.kind, (message,), None)
         return True
 
-    def disturb(self, target: str, noise: Noise) -> None:
-        """From now on our messages to a member are lost, doubled or late."""
+    def disturb(self, target: str, noise: tuple[float, float, int]) -> None:
+        """From now on our messages to a member are lost, doubled or late (the parts of a Noise)."""
+        noise = Noise(*noise)
         self.note(to=target, loss=noise.loss, duplication=noise.duplication)
         self.noise[target] = noise
 

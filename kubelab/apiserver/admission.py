@@ -37,14 +37,17 @@ NEEDED = (
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOLERATION_SECONDS = 300
 HIGHEST_USER_PRIORITY = 1_000_000_000
+# So often a namespace that the cache does not have is looked for again.
+LAG_TRIES = 2
 
 
 class Wait(Exception):
-    """Not admitted yet: try again shortly; `error` is the answer when patience ends."""
+    """Not admitted yet: try again shortly; `error` is the answer after so many tries."""
 
-    def __init__(self, error: errors.ApiError) -> None:
+    def __init__(self, error: errors.ApiError, tries: int = 10) -> None:
         super().__init__(str(error))
         self.error = error
+        self.tries = tries
 
 
 def namespace_lifecycle(server: APIServer, route: Route, obj: Obj | None, user: str) -> Obj | None:
@@ -57,9 +60,11 @@ def namespace_lifecycle(server: APIServer, route: Route, obj: Obj | None, user: 
         return obj
     namespace = server.cached("/registry/namespaces/", route.namespace)
     if namespace is None:
+        missing = errors.not_found_named("namespaces", "", route.namespace)
         if route.namespace in IMMORTAL or route.namespace == "kube-node-lease":
-            raise Wait(errors.not_found_named("namespaces", "", route.namespace))
-        raise errors.not_found_named("namespaces", "", route.namespace)
+            raise Wait(missing)
+        # The cache may lag behind a namespace that was made a moment ago.
+        raise Wait(missing, tries=LAG_TRIES)
     if get(namespace, "status", "phase") == "Terminating" and not route.subresource:
         raise errors.namespace_terminating(route.kind, name_of(obj), route.namespace)
     return obj

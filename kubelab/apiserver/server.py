@@ -44,7 +44,7 @@ from kubelab.etcd import records
 from kubelab.sim.kernel import Event
 
 BOOKMARK_SECONDS = 60
-PATIENCE_SECONDS, PATIENCE_TRIES = 0.1, 10
+PATIENCE_SECONDS = 0.1
 
 
 class APIServer(Streams, Defining):
@@ -128,7 +128,7 @@ class APIServer(Streams, Defining):
         try:
             outcome = reading.READERS.get(pending.route.verb, registry.write)(self, pending)
         except admission.Wait as wait:
-            self._wait(pending, wait.error)
+            self._wait(pending, wait)
             return
         except errors.ApiError as error:
             if pending.current is not None and not pending.fresh:
@@ -147,10 +147,11 @@ class APIServer(Streams, Defining):
         elif isinstance(outcome, Write):
             self._commit(pending, outcome)
 
-    def _wait(self, pending: Pending, error: errors.ApiError) -> None:
+    def _wait(self, pending: Pending, wait: admission.Wait) -> None:
         """What is about to appear is given a moment."""
         pending.tries += 1
-        if pending.tries > PATIENCE_TRIES:
+        error = wait.error
+        if pending.tries > wait.tries:
             self._answer(pending, Response(error.code, EMPTY, error.status))
         else:
             self.note(waits=error.status["message"])

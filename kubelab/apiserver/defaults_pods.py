@@ -13,7 +13,7 @@ from typing import Any
 
 from kubelab.api import quantity
 from kubelab.apiserver.filling import each, filled, filled_zero, put, within
-from kubelab.sim.tree import EMPTY, Obj, freeze
+from kubelab.sim.tree import EMPTY, Obj, freeze, merged
 
 CONTAINER = freeze({
     "resources": {},
@@ -125,8 +125,11 @@ def template(obj: Any) -> Any:
 
 
 def pod_spec(spec: Any) -> Any:
-    """A PodSpec."""
+    """A PodSpec; the account's old field says what the new one says."""
     spec = filled(spec, POD_SPEC)
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    if account and (spec.get("serviceAccountName"), spec.get("serviceAccount")) != (account,) * 2:
+        spec = merged(spec, serviceAccountName=account, serviceAccount=account)
     spec = each(spec, "volumes", volume)
     spec = each(spec, "initContainers", container)
     spec = each(spec, "containers", container)

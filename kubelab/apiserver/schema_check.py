@@ -9,8 +9,8 @@ says what is wrong, in the words and in the order of Go's decoder.
 The compiled functions are kept for the life of the process; they follow from the schema alone and
 are no part of any world.
 
-In Kubernetes: sigs.k8s.io/json and apimachinery/pkg/runtime/serializer/json. Left out: a scalar
-with its zero value stays where Go would leave it out (`hostNetwork: false`).
+In Kubernetes: sigs.k8s.io/json and apimachinery/pkg/runtime/serializer/json. Left out: a text
+that is empty stays where Go would leave it out.
 """
 
 from __future__ import annotations
@@ -37,6 +37,31 @@ _MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 # Fields of these hold a time that is written even where there is none.
 _NULL_TIMES = ("io.k8s.api.core.v1.PodCondition", "io.k8s.api.core.v1.Event")
+
+
+_CORE, _APPS = "io.k8s.api.core.v1.", "io.k8s.api.apps.v1."
+# Go holds these as plain values, not as pointers: a false or a 0 is the same as nothing said, and
+# is not written. The schema does not tell them from the others.
+_PLAIN: dict[str, tuple[str, ...]] = {
+    f"{_CORE}PodSpec": ("hostNetwork", "hostPID", "hostIPC"),
+    f"{_CORE}Container": ("stdin", "stdinOnce", "tty"),
+    f"{_CORE}EphemeralContainer": ("stdin", "stdinOnce", "tty"),
+    f"{_CORE}VolumeMount": ("readOnly",),
+    f"{_CORE}ContainerPort": ("hostPort",),
+    f"{_CORE}Probe": ("initialDelaySeconds",),
+    f"{_CORE}ServiceSpec": ("publishNotReadyAddresses", "healthCheckNodePort"),
+    f"{_CORE}ServicePort": ("nodePort",),
+    f"{_CORE}NodeSpec": ("unschedulable",),
+    f"{_CORE}PersistentVolumeClaimVolumeSource": ("readOnly",),
+    f"{_CORE}NFSVolumeSource": ("readOnly",),
+    f"{_CORE}CSIPersistentVolumeSource": ("readOnly",),
+    f"{_CORE}ReplicationControllerSpec": ("minReadySeconds",),
+    f"{_APPS}DeploymentSpec": ("paused", "minReadySeconds"),
+    f"{_APPS}DaemonSetSpec": ("minReadySeconds",),
+    f"{_APPS}ReplicaSetSpec": ("minReadySeconds",),
+    f"{_APPS}StatefulSetSpec": ("minReadySeconds",),
+    "io.k8s.api.scheduling.v1.PriorityClass": ("globalDefault",),
+}
 
 
 class Doubt(Exception):
@@ -121,6 +146,8 @@ def _object(name: str, properties: dict[str, Schema]) -> Check:
         if not checks:
             for field, schema in properties.items():
                 checks[field] = _field(schema, keep_empty=field in required)
+            for field in _PLAIN.get(name, ()):
+                checks[field] = _plain(checks[field])
         out: dict[str, Any] | None = None
         for key, item in value.items():
             if key not in checks:
@@ -163,6 +190,13 @@ def _field(schema: Schema, *, keep_empty: bool = False) -> Check:
     if kind == "integer":
         return _int64 if schema.get("format") == "int64" else _int32
     return {"boolean": _boolean, "number": _number}.get(str(kind), _anything)
+
+
+def _plain(look: Check) -> Check:
+    def look_at_it(value: Any) -> Any:
+        return look(value) or _DROP
+
+    return look_at_it
 
 
 def _zero(schema: Schema) -> Any:

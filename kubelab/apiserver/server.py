@@ -65,10 +65,11 @@ class APIServer(Streams, Defining):
         self.custom: dict[tuple[str, str, str], CustomKind] = {}
         self.member = 0
         self.last_token = 0
+        # The roles first: a watch that begins behind what etcd has is served only at its next round.
+        self.seed_roles()
         for kind in kinds.ALL:
             if kind.stored:
                 self.open_cache(kind.prefix)
-        self.seed_roles()
         for obj in bootstrap.objects(self.address):
             self.send(self.name, "request", self.name, 0, bootstrap.creation(obj))
         self.settle_in()

@@ -41,7 +41,7 @@ REASON_ERROR = "SchedulerError"
 EVENT_BYTES = 1024
 
 # Between the caches being filled and the first cycle the process becomes the leader.
-START_SECONDS = 0.3
+START_SECONDS = 0.1
 
 
 class Scheduler(Client):

@@ -78,3 +78,24 @@ def test_a_kind_without_a_schema_passes():
     )
     obj = freeze({"anything": 1})
     assert schema_check.check(row, obj) == (obj, [], None)
+
+
+def test_a_plain_zero_is_as_good_as_nothing() -> None:
+    """Go keeps some fields without a pointer: false and 0 are not written; others keep theirs."""
+    spec = {
+        "paused": False, "minReadySeconds": 0, "replicas": 0,
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {"spec": {
+            "hostNetwork": False, "enableServiceLinks": False,
+            "containers": [{"name": "c", "tty": False, "stdin": True}],
+        }},
+    }  # fmt: skip
+    kind = kinds.find("apps/v1", "Deployment")
+    assert kind is not None
+    obj = freeze({"apiVersion": "apps/v1", "kind": "Deployment", "spec": spec})
+    made = schema_check.check(kind, obj)[0]["spec"]
+    assert "paused" not in made and "minReadySeconds" not in made
+    assert made["replicas"] == 0
+    assert dict(made["template"]["spec"]) == {
+        "enableServiceLinks": False, "containers": freeze([{"name": "c", "stdin": True}]),
+    }  # fmt: skip

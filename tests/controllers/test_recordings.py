@@ -11,14 +11,6 @@ STORIES = stories()
 UNEQUAL: dict[str, list[str]] = {
     "deploy": [
         "deploy: image while paused",
-        "deploy: resume",
-        "deploy: resumed",
-        "deploy: an image that never starts",
-        "deploy: progress deadline exceeded",
-        "deploy: deadline",
-    ],
-    "hashes": [
-        "hashes: replicasets",
     ],
     "service": [
         "service: slices before pods",

@@ -65,7 +65,7 @@ class APIServer(Streams, Defining):
         self.custom: dict[tuple[str, str, str], CustomKind] = {}
         self.member = 0
         self.last_token = 0
-        # The roles first: a watch that begins behind what etcd has is served only at its next round.
+        # The roles first: a watch that begins behind what etcd has must wait for its next round.
         self.seed_roles()
         for kind in kinds.ALL:
             if kind.stored:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from kubelab.sim.kernel import SECOND, Component, Event
+from kubelab.sim import mishaps
+from kubelab.sim.kernel import Event
 from kubelab.sim.links import role_of
+from kubelab.sim.mishaps import LinkFaults, Mishaps
 
 # The processes of one node, in the order in which a node starts them.
 ON_NODE = (
@@ -31,7 +33,7 @@ ALIASES = {
 }
 
 
-class Saboteur(Component):
+class Saboteur(Mishaps):
     """Carries out faults inside the world; its name is `faults`."""
 
     def start(self) -> None:
@@ -50,38 +52,6 @@ class Saboteur(Component):
         for name in names:
             if name in self.world.components:
                 self.world.begin(name)
-
-    def partition(self, groups: tuple[tuple[str, ...], ...]) -> None:
-        """Cuts the components into groups that do not hear each other."""
-        self.note(groups=[list(group) for group in groups])
-        self.world.links.partition(*groups)
-
-    def heal(self) -> None:
-        """Ends all cuts and all noise."""
-        self.world.links.heal()
-        for part in self.world.components.values():
-            if role_of(part.name) == "etcd":
-                part.noise = {}  # type: ignore[attr-defined]
-
-    def spoil(self, sender: str, target: str, noise: tuple[float, float, int]) -> None:
-        """Makes the link from one etcd member to another lose, double or delay messages."""
-        self.note(sender=sender, to=target, loss=noise[0], duplication=noise[1])
-        self.send(sender, "disturb", target, noise)
-
-    def clock(self, name: str, rate: int) -> None:
-        """Lets an etcd member's clock run at so many thousandths of the true speed."""
-        self.note(member=name, rate=rate)
-        self.send(name, "set_clock_rate", rate)
-
-    def wake(self, name: str) -> None:
-        """Lets an etcd member's election timer run out now."""
-        self.note(member=name)
-        self.send(name, "campaign_now")
-
-    def slow(self, a: str, b: str, seconds: float) -> None:
-        """Sets the latency of a link."""
-        self.note(between=[a, b], seconds=seconds)
-        self.world.links.set_latency(a, b, round(seconds * SECOND))
 
     def kill(self, runtime: str, namespace: str, pod: str, container: str) -> None:
         """Kills a container's process with SIGKILL."""
@@ -125,27 +95,12 @@ class Saboteur(Component):
             return f"You stop {', '.join(detail.get('stopped', ()))}."
         if event.verb == "begin":
             return f"You start {', '.join(detail.get('started', ()))} again."
-        if event.verb == "partition":
-            sides = " from ".join(", ".join(group) for group in detail.get("groups", ()))
-            return f"You cut {sides}."
-        if event.verb == "heal":
-            return "You mend all cut links."
-        if event.verb == "slow":
-            between = " and ".join(detail.get("between", ()))
-            return f"You make a message between {between} take {detail.get('seconds')} s."
-        if event.verb == "spoil":
-            share = round(100 * detail.get("loss", 0))
-            return f"You let {share} % of what {detail['sender']} sends {detail['to']} be lost."
-        if event.verb == "clock":
-            return f"You set the clock of {detail.get('member')} to run at another speed."
-        if event.verb == "wake":
-            return f"You let the election timer of {detail.get('member')} run out."
         if event.verb == "kill":
             return f"You kill container {detail.get('container')} of pod {detail.get('pod')}."
-        return f"You cause a fault: {event.verb}."
+        return mishaps.tell(event) or f"You cause a fault: {event.verb}."
 
 
-class Faults:
+class Faults(LinkFaults):
     """`c.faults`: every call is one event; what follows is seen by running on."""
 
     def __init__(self, cluster: Any) -> None:
@@ -203,42 +158,13 @@ class Faults:
             members += self._node(name) if is_node else self._component(name)
         return tuple(members)
 
-    def heal(self) -> None:
-        """Ends every partition, and all that `drop` has spoiled."""
-        self._inject("heal")
-
     def set_latency(self, a: str, b: str, seconds: float) -> None:
         """From now on a message between two components takes so many seconds."""
         for one in self._component(a):
             for other in self._component(b):
                 self._inject("slow", one, other, seconds)
 
-    def drop(
-        self,
-        sender: str,
-        target: str,
-        share: float = 1.0,
-        *,
-        duplicate: float = 0.0,
-        delay: float = 0.0,
-    ) -> None:
-        """From now on this share of the messages from one etcd member to another is lost.
-
-        Of the others a share may arrive twice, and each up to `delay` seconds late, so that they
-        overtake each other.
-        """
-        noise = (share, duplicate, round(delay * SECOND))
-        self._inject("spoil", self._etcd(sender), self._etcd(target), noise)
-
-    def set_clock(self, member: str, rate: float) -> None:
-        """From now on an etcd member's clock runs `rate` times as fast as it should."""
-        self._inject("clock", self._etcd(member), round(rate * 1000))
-
-    def time_out(self, member: str) -> None:
-        """Lets an etcd member's election timer run out now."""
-        self._inject("wake", self._etcd(member))
-
-    def _etcd(self, name: str) -> str:
+    def _member(self, name: str) -> str:
         (member,) = self._component(name)
         if role_of(member) != "etcd":
             raise ValueError(f"{name!r} is no etcd member; this fault is for etcd-1, etcd-2 …")

@@ -43,6 +43,7 @@ ACTORS = {
     "persistentvolumeclaim-protection": "Claim protection controller",
     "persistentvolume-protection": "Volume protection controller",
     "horizontalpodautoscaler": "Autoscaler",
+    "clusterrole-aggregation": "ClusterRole aggregation controller",
 }
 IDLE = "—"
 

@@ -137,4 +137,11 @@ def _short(status: Obj) -> dict[str, Any]:
     out = {"phase": status.get("phase"), "true": ready}
     if waiting:
         out["waiting"] = waiting
+    ended = {
+        row["name"]: row["state"]["terminated"].get("reason", "")
+        for row in rows
+        if "terminated" in row["state"]
+    }
+    if ended:
+        out["ended"] = ended
     return out

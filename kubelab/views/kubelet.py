@@ -162,8 +162,12 @@ class Life:
 
     def _container(self, name: str) -> dict[str, Any]:
         return self.containers.setdefault(
-            name, {"name": name, "state": "waiting", "restarts": 0, "image": "", "ticks": {}}
-        )
+            name,
+            {
+                "name": name, "state": "waiting", "word": "waits", "restarts": 0, "image": "",
+                "ticks": {},
+            },
+        )  # fmt: skip
 
     def _waiting(self, event: Event) -> None:
         """What the pod waits for, and until when."""
@@ -192,9 +196,10 @@ class Life:
             row = self._container(str(detail.get("container")))
             row["restarts"] = int(detail.get("attempt") or 0)
             row["image"] = str(detail.get("image") or "")
-            row["state"] = "working"
+            row["state"], row["word"] = "working", "is made"
         elif event.verb == "stop_container":
-            self._container(str(detail.get("container")))["state"] = "leaving"
+            row = self._container(str(detail.get("container")))
+            row["state"], row["word"] = "leaving", "is stopped"
         elif event.verb == "stop_pod_sandbox":
             self._reach("stopping", event)
 
@@ -208,7 +213,7 @@ class Life:
         if detail["call"] == "start_container":
             for row in self.containers.values():
                 if row["state"] == "working":
-                    row["state"] = "ready"
+                    row["state"], row["word"] = "ready", "runs"
 
     def _probe(self, event: Event) -> None:
         detail = event.detail
@@ -233,8 +238,13 @@ class Life:
         for name, reason in (status.get("waiting") or {}).items():
             row = self._container(name)
             row["state"] = "failed" if reason.endswith(("BackOff", "Error")) else "waiting"
+            row["word"] = f"waits: {reason}"
             if row["state"] == "failed":
                 self.waits, self.failing = f"container {name}: {reason}", True
+        for name, reason in (status.get("ended") or {}).items():
+            row = self._container(name)
+            row["state"] = "stopped" if reason == "Completed" else "failed"
+            row["word"] = f"has ended: {reason}"
 
 
 def words(data: dict[str, Any]) -> Words:
@@ -254,7 +264,7 @@ def words(data: dict[str, Any]) -> Words:
     )
     stations = tuple((row["name"], row["state"]) for row in data["stations"])
     lanes = tuple(
-        (row["name"], row["state"], str(row["restarts"]), row["image"], said(row["ticks"]))
+        (row["name"], row["word"], str(row["restarts"]), row["image"], said(row["ticks"]))
         for row in data["containers"]
     )
     calls = tuple((row["call"], row["container"], ", ".join(row["steps"])) for row in data["calls"])

@@ -78,9 +78,11 @@ def _containers(picture: Picture, data: dict[str, Any], top: float) -> float:
                      dash="4 3" if row["state"] == "waiting" else "")  # fmt: skip
         mark = glyph(row["state"])
         body += placed(30, 8, mark) if mark else ""
-        body += text(44, 22, row["name"], size=13, bold=True, width=150)
-        body += text(200, 22, f"restarts {row['restarts']}", size=13)
-        body += text(300, 22, row["image"], size=12, fill="muted", width=190)
+        body += text(44, 22, row["name"], size=13, bold=True, width=105)
+        body += text(155, 22, f"restarts {row['restarts']}", size=13)
+        body += text(235, 22, row["word"], size=13, width=175)
+        room = 80 if row["ticks"] else 420
+        body += text(415, 22, row["image"], size=12, fill="muted", width=room)
         for at, (probe, ticks) in enumerate(row["ticks"].items()):
             y = 22 + 26 * at
             body += text(500, y, probe, size=12, width=90)
@@ -92,7 +94,7 @@ def _containers(picture: Picture, data: dict[str, Any], top: float) -> float:
                 body += text(604 + 17 * len(ticks), y, said, size=12, bold=True)
         picture.add(
             f"container/{row['name']}", 8, top, body, kind="container", name=row["name"],
-            state=row["state"], label=f"Container {row['name']}, {row['state']}",
+            state=row["state"], label=f"Container {row['name']} {row['word']}",
         )  # fmt: skip
         top += height + 6
     return top

@@ -13,6 +13,7 @@ from typing import Any
 
 from kubelab.views.picture import WIDTH, Picture, line, measure, path, rect, text
 from kubelab.views.shapes import thing
+from kubelab.views.words import plural
 
 COLUMN, ROW, SHOWN, TREES = 300, 46, 5, 14
 
@@ -99,9 +100,10 @@ def _service(picture: Picture, data: dict[str, Any], service: dict[str, Any], to
                  width=1.5 if found else 3)  # fmt: skip
     body += _labels(service["selector"], 240, -8)
     if found:
-        names = ", ".join(service["fits"][:3])
-        more = f" and {len(service['fits']) - 3} more" if len(service["fits"]) > 3 else ""
-        body += text(572, 5, f"selects {names}{more}", size=13, width=WIDTH - 620)
+        first, more = service["fits"][0], len(service["fits"]) - 1
+        body += text(572, -2, f"selects {first}", size=13, width=WIDTH - 620)
+        if more:
+            body += text(572, 16, f"and {plural(more, 'other pod')}", size=12, fill="muted")
     else:
         body += text(572, -2, "selects no pod", size=13, bold=True)
         if service["near"]:

@@ -16,7 +16,7 @@ import pytest
 
 from kubelab.network.resolvconf import render
 from kubelab.sim.tree import freeze
-from tests.network.lab import Lab, namespace, service, with_dns
+from tests.network.lab import Lab, dns_lab
 
 # Namespaces of Linux are not to be had in a browser.
 pytestmark = pytest.mark.native
@@ -113,15 +113,7 @@ def outside(options: list[str], known: dict[str, Any], path: Any) -> dict[str, A
 @pytest.fixture(scope="module")
 def lab() -> Lab:
     """web in default, api in prod, a server outside."""
-    lab = Lab(2)
-    with_dns(lab)
-    lab.server.put(namespace("prod"))
-    lab.server.put(service("web", "10.97.3.4", 80))
-    lab.server.put(service("kubernetes", "10.96.0.1", 443))
-    lab.server.put(service("api", "10.97.3.5", 80, namespace="prod"))
-    lab.pod("client")
-    lab.settle()
-    return lab
+    return dns_lab()
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is another one")

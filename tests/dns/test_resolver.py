@@ -10,7 +10,7 @@ from kubelab.api.objects import freeze
 from kubelab.dns.resolver import waits_seconds
 from kubelab.network.payloads import Resolution
 from kubelab.network.resolvconf import candidates, parse, render, resolv_conf
-from tests.network.lab import Lab, namespace, service, with_dns
+from tests.network.lab import Lab, dns_lab, service, with_dns
 
 ENDINGS = ("default.svc.cluster.local", "svc.cluster.local", "cluster.local")
 CONF = {"nameservers": ["10.96.0.10"], "searches": list(ENDINGS), "options": ["ndots:5"]}
@@ -20,15 +20,7 @@ D, S, C = (f".{ending}." for ending in ENDINGS)
 @pytest.fixture(scope="module")
 def lab() -> Lab:
     """web in default, api in prod, and CoreDNS."""
-    lab = Lab(2)
-    with_dns(lab)
-    lab.server.put(namespace("prod"))
-    lab.server.put(service("web", "10.97.3.4", 80))
-    lab.server.put(service("kubernetes", "10.96.0.1", 443))
-    lab.server.put(service("api", "10.97.3.5", 80, namespace="prod"))
-    lab.pod("client")
-    lab.settle()
-    return lab
+    return dns_lab()
 
 
 def names(resolution: Resolution) -> list[str]:

@@ -252,3 +252,16 @@ def with_dns(lab: Lab) -> CoreDNS:
     lab.server.put(slices("kube-dns", [endpoint(server.address, 2)], *DNS_PORTS, **given))
     lab.settle()
     return server
+
+
+def dns_lab() -> Lab:
+    """Two nodes with CoreDNS: web in default, api in prod, and a client."""
+    lab = Lab(2)
+    with_dns(lab)
+    lab.server.put(namespace("prod"))
+    lab.server.put(service("web", "10.97.3.4", 80))
+    lab.server.put(service("kubernetes", "10.96.0.1", 443))
+    lab.server.put(service("api", "10.97.3.5", 80, namespace="prod"))
+    lab.pod("client")
+    lab.settle()
+    return lab

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kubelab import Cluster, views
+from kubelab import views
 
 MANIFEST = """
 apiVersion: apps/v1
@@ -19,22 +19,6 @@ spec:
     metadata: {labels: {app: web}}
     spec: {containers: [{name: web, image: nginx}]}
 """
-
-
-@pytest.fixture(scope="module")
-def built() -> Any:
-    """A settled cluster with a Deployment of three pods."""
-    cluster = Cluster(nodes=2)
-    cluster.settle()
-    cluster.apply(MANIFEST)
-    cluster.settle()
-    return cluster
-
-
-@pytest.fixture
-def cluster(built: Any) -> Any:
-    """A copy for one test."""
-    return built.fork()
 
 
 def lane(view: Any, name: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kubelab import Cluster, views
+from kubelab import views
 
 MANIFEST = """
 apiVersion: v1
@@ -23,22 +23,6 @@ kind: Pod
 metadata: {name: client}
 spec: {containers: [{name: main, image: busybox, command: [sleep, infinity]}]}
 """
-
-
-@pytest.fixture(scope="module")
-def built() -> Any:
-    """A settled cluster with a Service in another namespace and a client."""
-    cluster = Cluster(nodes=2)
-    cluster.settle()
-    cluster.apply(MANIFEST)
-    cluster.settle()
-    return cluster
-
-
-@pytest.fixture
-def cluster(built: Any) -> Any:
-    """A copy for one test."""
-    return built.fork()
 
 
 def rungs(view: Any) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kubelab import Cluster, views
+from kubelab import views
 
 MANIFEST = """
 apiVersion: apps/v1
@@ -34,22 +34,6 @@ kind: Pod
 metadata: {name: client}
 spec: {containers: [{name: main, image: busybox, command: [sleep, infinity]}]}
 """
-
-
-@pytest.fixture(scope="module")
-def built() -> Any:
-    """A settled cluster with a Service, one whose selector fits no pod, and a client."""
-    cluster = Cluster(nodes=2)
-    cluster.settle()
-    cluster.apply(MANIFEST)
-    cluster.settle()
-    return cluster
-
-
-@pytest.fixture
-def cluster(built: Any) -> Any:
-    """A copy for one test."""
-    return built.fork()
 
 
 def test_each_rule_is_a_step_with_the_addresses_before_and_after(cluster: Any) -> None:

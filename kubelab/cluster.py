@@ -149,12 +149,16 @@ class Cluster(Look):
             events = (self.history.step() for _ in range(n))
             return [event for event in events if event is not None]
 
-    def run(self, seconds: float) -> None:
-        """Runs for so many virtual seconds."""
+    def run(self, seconds: float, *, quick: bool | None = None) -> None:
+        """Runs for so many virtual seconds.
+
+        With `quick`, which is meant when the time is an hour or longer, stretches in which nothing
+        but heartbeats, probes and periodic looks is due are passed over, except the last minute.
+        """
         if seconds < 0:
             raise ValueError(f"time does not run backwards ({seconds} s); rewind(event) goes back")
         with self.lock:
-            self.history.run(seconds)
+            self.history.run(seconds, quick=quick)
 
     def run_until(self, condition: str | Callable[[Any], Any], timeout: float = 300) -> bool:
         """Runs until a condition holds; False if it does not within `timeout` virtual seconds.

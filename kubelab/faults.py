@@ -15,6 +15,8 @@ from kubelab.sim.links import role_of
 from kubelab.sim.mishaps import LinkFaults, Mishaps
 
 # The processes of one node, in the order in which a node starts them.
+# Components that are no part of the cluster.
+BEYOND = ("you", "faults", "clock")
 ON_NODE = (
     "kernel",
     "runtime",
@@ -114,8 +116,8 @@ class Faults(LinkFaults):
         name = ALIASES.get(name, name)
         if name == "coredns":
             return tuple(n for n in components if role_of(n) == "coredns")
-        if name not in components or name in ("you", "faults"):
-            known = ", ".join(sorted(n for n in components if n not in ("you", "faults")))
+        if name not in components or name in BEYOND:
+            known = ", ".join(sorted(n for n in components if n not in BEYOND))
             raise ValueError(f"there is no component {name!r}; there are: {known}")
         return (name,)
 

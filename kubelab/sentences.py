@@ -17,6 +17,7 @@ ROLES = {
     "you": "kubelab.user:You",
     "kubeadm": "kubelab.addons:Installer",
     "faults": "kubelab.faults:Saboteur",
+    "clock": "kubelab.sim.lapse:Clock",
     "etcd": "kubelab.etcd.member:Member",
     "apiserver": "kubelab.apiserver.server:APIServer",
     "controller-manager": "kubelab.controllers.manager:ControllerManager",

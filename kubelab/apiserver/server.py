@@ -41,7 +41,7 @@ from kubelab.apiserver.defining import Defining
 from kubelab.apiserver.pending import Pending, Write
 from kubelab.apiserver.streams import Streams
 from kubelab.etcd import records
-from kubelab.sim.kernel import Event
+from kubelab.sim.kernel import SECOND, Event, Routine
 
 BOOKMARK_SECONDS = 60
 PATIENCE_SECONDS = 0.1
@@ -221,14 +221,11 @@ class APIServer(Streams, Defining):
             if not lease:
                 return
         pending.write = write
-        self._promote(pending)
+        if not stored.only_lives(pending.route.kind.kind, pending.current, write):
+            # A write is work that follows from a periodic timer.
+            self.promote()
         self.note(gates=list(pending.gates), stores=write.key)
         self.etcd("txn", stored.transaction(write, lease), "committed", pending.token)
-
-    def _promote(self, pending: Pending) -> None:
-        """A write is work that follows from a periodic timer, unless it only says `I live`."""
-        if pending.route.kind.kind != "Lease":
-            self.promote()
 
     def committed(self, result: Any, token: int) -> None:
         """etcd has decided a transaction."""
@@ -381,6 +378,9 @@ class APIServer(Streams, Defining):
                     sent += 1
                     self.tell_watcher(watcher, "BOOKMARK", reading.bookmark(watcher, cache))
         self.note(bookmarks=sent)
+
+    def routine(self, verb: str, args: tuple[Any, ...]) -> Routine | None:
+        return Routine(BOOKMARK_SECONDS * SECOND, free=True) if verb == "bookmark" else None
 
     def response(self, call_id: int, response: Response) -> None:
         """The answer to a request of our own (what every cluster begins with)."""

@@ -84,6 +84,28 @@ def change(prefix: str, event: Any) -> tuple[str, Obj | None]:
     return key_, decode(event.kv) if event.type == records.PUT else None
 
 
+def only_lives(kind: str, current: tuple[Obj, int] | None, write: Write) -> bool:
+    """Whether a write says no more than `I live`: a Lease, or a Node's newer heartbeat times."""
+    if kind == "Lease":
+        return True
+    if kind != "Node" or current is None or write.obj is None:
+        return False
+    return _but_heartbeats(current[0]) == _but_heartbeats(write.obj)
+
+
+def _but_heartbeats(node: Obj) -> tuple[Any, ...]:
+    status = {
+        name: item for name, item in (node.get("status") or Obj()).items() if name != "conditions"
+    }
+    conditions = [
+        {name: item for name, item in row.items() if name != "lastHeartbeatTime"}
+        for row in get(node, "status", "conditions", default=())
+    ]
+    written = {"managedFields", "resourceVersion"}
+    metadata = {name: item for name, item in node["metadata"].items() if name not in written}
+    return metadata, node.get("spec"), status, conditions
+
+
 def transaction(write: Write, lease: int) -> Any:
     """The transaction of a write: all compares must hold, else the present value is returned."""
     raw = write.key.encode()

@@ -26,6 +26,7 @@ from kubelab.client.echoes import Echoes
 from kubelab.client.events import Recorder
 from kubelab.client.informer import Informer
 from kubelab.client.workqueue import WorkQueue
+from kubelab.sim.kernel import Routine
 
 
 def custom_key(row: Kind) -> str:
@@ -109,6 +110,12 @@ class Process(Client):
         self.note(controller=controller, key=key)
         self.controllers[controller].queue.due(key)
 
+    def routine(self, verb: str, args: tuple[Any, ...]) -> Routine | None:
+        return self.controllers[args[0]].routine(args[1]) if verb == "requeue" else None
+
+    def passed(self, verb: str, args: tuple[Any, ...], turns: int, due: int) -> None:
+        self.controllers[args[0]].passed(args[1], due)
+
 
 class Controller:
     """One control loop. Subclasses set `name`, subscribe in `begin` and write `sync`."""
@@ -135,6 +142,13 @@ class Controller:
     def sync(self, key: str) -> None:
         """Compares wish and world for one key, and acts."""
         raise NotImplementedError
+
+    def routine(self, key: str) -> Routine | None:
+        """What is regular about a key that comes again and again (`kubelab/sim/lapse.py`)."""
+        return None
+
+    def passed(self, key: str, due: int) -> None:
+        """Turns of such a key were passed over; the next one is at `due`."""
 
     def watch(self, kind: str, handler: str = "") -> Informer:
         """The shared informer of a kind; `handler(old, new)` of ours is told of changes.

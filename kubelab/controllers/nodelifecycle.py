@@ -27,7 +27,7 @@ from kubelab.controllers.nodetaints import (
     zone_state,
 )
 from kubelab.controllers.pods import condition
-from kubelab.sim.kernel import SECOND
+from kubelab.sim.kernel import SECOND, Routine
 
 LOOK_SECONDS = 5
 GRACE_SECONDS = 50
@@ -130,6 +130,15 @@ class NodeLifecycleController(Controller):
         if late or self.unready:
             self._act(late)
         self.enqueue_after(LOOK, LOOK_SECONDS, background=True)
+
+    def routine(self, key: str) -> Routine | None:
+        """A look finds the same while all nodes are well."""
+        well = key == LOOK and not self.unready and not self.all_gone
+        return Routine(LOOK_SECONDS * SECOND) if well else None
+
+    def passed(self, key: str, due: int) -> None:
+        """Each look that was passed over would have found that all were heard of."""
+        self.seen = dict.fromkeys(self.seen, due - LOOK_SECONDS * SECOND)
 
     def _act(self, late: list[str]) -> None:
         silent = [name for name in late if self._is_overdue(self.nodes.get(name))]

@@ -19,7 +19,7 @@ from kubelab.client.controller import Controller
 from kubelab.client.informer import by_node
 from kubelab.controllers.nodetaints import ready_status, taints_of
 from kubelab.controllers.pods import is_over, is_terminating
-from kubelab.sim.kernel import SECOND
+from kubelab.sim.kernel import SECOND, Routine
 
 LOOK_SECONDS = 20
 QUARANTINE_SECONDS = 40
@@ -118,6 +118,11 @@ class PodGCController(Controller):
         for key in list(self.doomed):
             self.enqueue(key)
         self.enqueue_after(LOOK, LOOK_SECONDS, background=True)
+
+    def routine(self, key: str) -> Routine | None:
+        """A look finds nothing while there is nothing that will have to go."""
+        idle = not (self.gone or self.off or self.unbound or self.doomed)
+        return Routine(LOOK_SECONDS * SECOND) if key == LOOK and idle else None
 
     def _born(self, key: str) -> tuple[str, str]:
         pod = self.pods.get(key)

@@ -31,7 +31,7 @@ from kubelab.dns.pages import HEALTH_PORT, METRICS_PORT, READY_PORT, page
 from kubelab.dns.slices import Slices
 from kubelab.network.kernel import Kernel
 from kubelab.network.payloads import Answer, HttpRequest, Outcome
-from kubelab.sim.kernel import SECOND, Event
+from kubelab.sim.kernel import SECOND, Event, Routine
 
 DNS_PORT = 53
 FORWARD_SECONDS = 2.0
@@ -118,6 +118,9 @@ class CoreDNS(Client):
         verified = any(options.pods == "verified" for options in kubernetes)
         if verified and "pods" not in self.informers:
             self.inform("v1/Pod").index("address", by_pod_address)
+
+    def routine(self, verb: str, args: tuple[Any, ...]) -> Routine | None:
+        return Routine(round(RELOAD_SECONDS * SECOND)) if verb == "reload" else None
 
     def reload(self) -> None:
         """The plugin `reload`: a Corefile that has changed counts, unless it has mistakes."""

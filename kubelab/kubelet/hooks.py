@@ -59,6 +59,12 @@ def port_of(port: Any, container: Obj) -> int:
     return int(port) if str(port).isdigit() else 0
 
 
+def asked(spec: Obj, ip: str, container: Obj) -> tuple[Obj, str, int]:
+    """What a probe by request says, and the address and port that it asks."""
+    action: Obj = spec.get("httpGet") or spec.get("tcpSocket") or spec.get("grpc") or Obj()
+    return action, action.get("host") or ip, port_of(action.get("port"), container)
+
+
 def outcome(result: Outcome) -> Answer:
     """The end of a hook that was a request."""
     if not result.ok:

@@ -27,6 +27,7 @@ from kubelab.kubelet.eviction import Eviction
 from kubelab.kubelet.forwarding import Connection, Forwarding
 from kubelab.kubelet.imagegc import ImageGC
 from kubelab.kubelet.imagepuller import ImagePuller
+from kubelab.kubelet.mounting import RESYNC_SECONDS
 from kubelab.kubelet.nodereporter import NodeReporter
 from kubelab.kubelet.objectcache import ObjectCache
 from kubelab.kubelet.podworker import PodWorker
@@ -37,7 +38,7 @@ from kubelab.kubelet.staticpods import StaticPods, is_mirror
 from kubelab.network.kernel import Kernel
 from kubelab.runtime.cri import Answer
 from kubelab.runtime.service import Runtime
-from kubelab.sim.kernel import SECOND, Event
+from kubelab.sim.kernel import SECOND, Event, Routine
 
 
 class Call(NamedTuple):
@@ -320,6 +321,17 @@ class Kubelet(Forwarding):
         self.image_gc.look()
         self.static.scan()
         self.node.report()
+
+    def routine(self, verb: str, args: tuple[Any, ...]) -> Routine | None:
+        if verb == "probe":
+            return self.prober.routine(args)
+        if verb == "refetch":
+            return Routine(round(RESYNC_SECONDS * SECOND))
+        return self.node.routine(verb)
+
+    def passed(self, verb: str, args: tuple[Any, ...], turns: int, due: int) -> None:
+        if verb == "probe":
+            self.prober.probes[args].run += turns
 
     def file_changed(self, path: str) -> None:
         """A file on the node's disk was written or removed."""

@@ -16,7 +16,8 @@ from kubelab.api.objects import EMPTY, Obj, freeze, get, merged
 from kubelab.api.rest import Response
 from kubelab.client.events import Recorder
 from kubelab.kubelet import nodestatus
-from kubelab.sim.kernel import SECOND, micro_timestamp
+from kubelab.kubelet.imagegc import PERIOD_NS
+from kubelab.sim.kernel import SECOND, Routine, micro_timestamp
 
 if TYPE_CHECKING:
     from kubelab.kubelet.kubelet import Kubelet
@@ -151,6 +152,15 @@ class NodeReporter:
                 self.tell(some if _is(status, condition) else none)
         body = {"status": status}
         kubelet.patch("v1/Node", "", kubelet.node_name, body, "status", reply="node.patched")
+
+    def routine(self, verb: str) -> Routine | None:
+        """Heartbeats are alike, and looks at the status until a report or image GC is due."""
+        if verb == "renew_lease" and self.lease is not None:
+            return Routine(round(RENEW_SECONDS * SECOND), free=True)
+        if verb == "report_node" and not self.seen().pressures:
+            ends = min(self.reported_ns + REPORT_NS, self.kubelet.image_gc.looked_ns + PERIOD_NS)
+            return Routine(round(STATUS_SECONDS * SECOND), ends)
+        return None
 
     def tell(self, reason: str) -> None:
         """The Event of a change that people should hear of."""

@@ -22,7 +22,7 @@ from kubelab.network.payloads import HttpRequest, Outcome
 from kubelab.runtime.cri import RUNNING, Answer, ContainerStatus
 from kubelab.runtime.process import NoAnswer, Refuse
 from kubelab.runtime.programs import GRPC_HEALTH
-from kubelab.sim.kernel import SECOND
+from kubelab.sim.kernel import SECOND, Routine
 
 if TYPE_CHECKING:
     from kubelab.kubelet.kubelet import Kubelet
@@ -241,9 +241,7 @@ class Prober:
                 worker, "probed", "exec_sync", record.id, command, context=(*key, probe.number)
             )
             return
-        action = spec.get("httpGet") or spec.get("tcpSocket") or spec.get("grpc") or EMPTY
-        port = hooks.port_of(action.get("port"), container)
-        host = action.get("host") or worker.ip
+        action, host, port = hooks.asked(spec, worker.ip, container)
         self.kubelet.note(target=f"{host}:{port}{action.get('path') or ''}")
         payload: Any = None
         if "httpGet" in spec:
@@ -276,6 +274,23 @@ class Prober:
             token = ("probe", *key, probe.number)
             kernel.open(kubelet.address, host, port, "TCP", payload, kubelet.name, token, timeout)
 
+    def routine(self, key: Key) -> Routine | None:
+        """A probe that succeeds goes on to, while the program that answers stays as it is."""
+        probe, worker = self.probes.get(key), self.kubelet.workers.get(key[0])
+        if probe is None or worker is None or "exec" in probe.spec:
+            return None
+        if probe.asking or not probe.result or probe.last != "success":
+            return None
+        found = actions.find(worker.pod, key[1])
+        _, host, port = hooks.asked(probe.spec, worker.ip, found[0] if found else EMPTY)
+        listener, runtime = self.kubelet.kernel.listener(host, "TCP", port), self.kubelet.runtime
+        # Other listeners are components of the cluster: they change by events of their own.
+        if listener is None or (
+            listener.owner == runtime.name and not runtime.is_steady(listener.token)
+        ):
+            return None
+        return Routine(probe.period_ns)
+
     def _expect(self, key: Key, probe: Probe, timeout: float) -> None:
         """No answer within the time is an outcome too."""
         probe.asking = True
@@ -307,15 +322,11 @@ class Prober:
         probe = self.probes.get(key)
         if probe is None or not probe.asking or probe.number != number:
             return
-        if not answer.ok:
-            self._settle(key, probe, Result("unknown", answer.error))
-        else:
+        result = Result("unknown", answer.error)
+        if answer.ok:
             code, output = answer.value[:2]
-            self._settle(
-                key,
-                probe,
-                Result("failure" if code else "success", output[:LONGEST_OUTPUT].strip()),
-            )
+            result = Result("failure" if code else "success", output[:LONGEST_OUTPUT].strip())
+        self._settle(key, probe, result)
 
     def conclude(self, key: Key, probe: Probe, outcome: Outcome) -> None:
         """What an answer, or none, means for a probe by request."""

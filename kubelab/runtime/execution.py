@@ -246,6 +246,11 @@ class Execution(Component):
         self.note(pod=container.pod, container=container.config.name, port=port)
         return self.guarded(container, "request", port, protocol, payload)
 
+    def is_steady(self, token: tuple[str, int, str]) -> bool:
+        """Whether the program behind a port answers the same to the same, however late."""
+        container = self.containers.get(token[0])
+        return container is not None and bool(getattr(container.program, "steady", False))
+
     def received(self, token: tuple[str, int, str], flow_id: int, payload: Any) -> None:
         """The kernel brings a request for a program."""
         reply = self.serve(token, payload)

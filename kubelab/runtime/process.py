@@ -139,7 +139,12 @@ class Process:
 
 
 class Program:
-    """What an image does. Subclasses say what happens; attributes of theirs must be plain data."""
+    """What an image does. Subclasses say what happens; attributes of theirs must be plain data.
+
+    `steady` says that the answer to a request does not depend on the time at which it is asked.
+    """
+
+    steady = False
 
     def start(self, process: Process) -> None:
         """The process begins."""

@@ -92,6 +92,7 @@ class Http(LabProgram):
         self.port = int(number(process, "PORT", 8080) or 8080)
         self.fail_after = number(process, "FAIL_AFTER")
         self.recover_after = number(process, "RECOVER_AFTER")
+        self.steady = self.fail_after is None
         crash_after = number(process, "CRASH_AFTER")
         start_delay = number(process, "START_DELAY", 0)
         if crash_after is not None:
@@ -180,6 +181,8 @@ class Job(LabProgram):
 class Web(Server):
     """nginx and httpd: the welcome page on port 80."""
 
+    steady = True
+
     def start(self, process: Process) -> None:
         process.listen(80)
         process.log("ready for start up")
@@ -208,6 +211,8 @@ class Web(Server):
 
 class Tcp(Server):
     """A database or queue: it accepts connections on its port and answers whatever is sent."""
+
+    steady = True
 
     ports = {
         "redis": 6379, "postgres": 5432, "mysql": 3306, "mariadb": 3306, "mongo": 27017,
@@ -245,6 +250,8 @@ class Tcp(Server):
 class Anything(Sleep):
     """An image that is not known: it answers on every port that its container declares."""
 
+    steady = True
+
     def begin(self, process: Process) -> None:
         for port, protocol in process.config.ports:
             process.listen(port, protocol)
@@ -257,6 +264,8 @@ class Anything(Sleep):
 
 class Agnhost(Server):
     """The test image of Kubernetes: `netexec` serves HTTP on 8080, `pause` sleeps."""
+
+    steady = True
 
     def start(self, process: Process) -> None:
         if process.argv[:1] == ("netexec",):

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from kubelab.sim import fork
+from kubelab.sim import fork, lapse
 from kubelab.sim.kernel import SECOND, Event, World
 from kubelab.sim.log import Log
 
 # A world is settled when nothing but periodic timers is due within so long.
 QUIET_NS = 60 * SECOND
+# Who asks for so long a time gets a time lapse.
+LONG_SECONDS = 3600
 SNAPSHOTS_KEPT = 24
 SNAPSHOT_EVENTS = 1000
 
@@ -37,6 +39,7 @@ class History:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        lapse.install(world)
         self.inputs: Log[Input] = Log()
         self.snapshots: list[tuple[int, World, int]] = []
         self.next_snapshot = 0
@@ -58,16 +61,23 @@ class History:
             self._snapshot()
         return self.world.step()
 
-    def run(self, seconds: float) -> None:
-        """Runs for so many virtual seconds."""
+    def run(self, seconds: float, *, quick: bool | None = None) -> None:
+        """Runs for so many virtual seconds: hours are `quick`, unless it is said (see `run_to`)."""
         deadline = self.world.now + round(seconds * SECOND)
-        self.run_to(deadline)
+        self.run_to(deadline, quick=seconds >= LONG_SECONDS if quick is None else quick)
 
-    def run_to(self, deadline: int) -> None:
-        """Runs until the given time, which it then is."""
-        while (due := self.world.next_time()) is not None and due <= deadline:
+    def run_to(self, deadline: int, *, quick: bool = False) -> None:
+        """Runs until the given time, which it then is; `quick` passes over routine (`lapse.py`)."""
+        world, retry = self.world, self.world.now
+        while (due := world.next_time()) is not None and due <= deadline:
+            if quick and due >= retry:
+                retry = due + lapse.PAUSE_NS
+                until = lapse.horizon(world, deadline - lapse.PLAYED_NS)
+                if until - due >= lapse.WORTH_NS:
+                    retry = until + lapse.PAUSE_NS
+                    self.inject(lapse.NAME, "lapse", until)
             self.step()
-        self.world.now = max(self.world.now, deadline)
+        world.now = max(world.now, deadline)
 
     def run_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Runs until the condition holds, looking after each event; False at the time-out."""

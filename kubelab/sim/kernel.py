@@ -88,6 +88,18 @@ def parse_timestamp(text: str) -> int:
     return (delta.days * 86400 + delta.seconds) * SECOND + delta.microseconds * 1000
 
 
+class Routine(NamedTuple):
+    """A timer that finds the same each time for as long as nothing else happens.
+
+    It comes every `period_ns`; a turn at `ends_ns` or later (None: no turn) must be handled. One
+    that is `free` finds the same whatever else happens.
+    """
+
+    period_ns: int
+    ends_ns: int | None = None
+    free: bool = False
+
+
 class Component:
     """A process of the cluster. Its methods are the verbs it understands.
 
@@ -109,6 +121,13 @@ class Component:
 
     def undelivered(self, target: str, verb: str, args: tuple[Any, ...], reason: str) -> None:
         """A message of ours was not delivered: `refused` at once, or `timeout` after a while."""
+
+    def routine(self, verb: str, args: tuple[Any, ...]) -> Routine | None:
+        """What is regular about a timer of ours, None if each turn must be handled (`lapse.py`)."""
+        return None
+
+    def passed(self, verb: str, args: tuple[Any, ...], turns: int, due: int) -> None:
+        """So many turns of a routine timer were passed over; the next one is at `due`."""
 
     def send(self, target: str, verb: str, *args: Any) -> int:
         """Sends a message; it arrives after the link's latency. Returns the message's seq."""
@@ -175,6 +194,8 @@ class World:
         self.seed = seed
         self.epoch = epoch_ns
         self.now = epoch_ns
+        # When the last event was handled that is more than routine.
+        self.stirred = epoch_ns
         self.seq = 0
         self.components: dict[str, Component] = {}
         self.links = Links()
@@ -341,6 +362,8 @@ class World:
             back = time + self.links.latency_ns(target, sender)
             lost = (target, verb, args, "refused")
             self.push(back, sender, sender, "undelivered", lost, epoch)
+        if not self.background:
+            self.stirred = time
         detail = freeze(self.detail) if self.detail else EMPTY
         event = Event(number, time, sender, verb, target, detail, cause)
         self.current, self.background, self.handled = None, False, seq

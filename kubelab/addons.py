@@ -1,4 +1,4 @@
-"""What is installed into a new cluster besides its components: a storage class and the DNS server.
+"""What is installed into a new cluster besides its components: storage class, metrics API and DNS.
 
 CoreDNS is not a component of its own kind: it is a Deployment of ordinary pods behind an ordinary
 Service, scheduled, probed and restarted like any other. So all that makes a cluster's DNS is these
@@ -94,6 +94,21 @@ def storage() -> list[Obj]:
         },
         "provisioner": "kubelab.dev/directory", "reclaimPolicy": "Delete",
         "volumeBindingMode": "WaitForFirstConsumer",
+    })]  # fmt: skip
+
+
+def metrics() -> list[Obj]:
+    """What leads requests for metrics.k8s.io to metrics-server."""
+    return [freeze({
+        "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+        "metadata": {
+            "name": "v1beta1.metrics.k8s.io", "labels": {"k8s-app": "metrics-server"},
+        },
+        "spec": {
+            "group": "metrics.k8s.io", "version": "v1beta1", "insecureSkipTLSVerify": True,
+            "groupPriorityMinimum": 100, "versionPriority": 100,
+            "service": {"name": "metrics-server", "namespace": "kube-system"},
+        },
     })]  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from datetime import datetime
 from typing import Any
 
 from kubelab import machines
-from kubelab.addons import Installer, dns, storage
+from kubelab.addons import Installer, dns, metrics, storage
 from kubelab.api import condition as conditions
 from kubelab.api.errors import ApiError
 from kubelab.api.objects import Obj, freeze
@@ -35,6 +35,7 @@ from kubelab.etcd.member import Member
 from kubelab.faults import Faults, Saboteur
 from kubelab.kubectl import applying
 from kubelab.look import Look
+from kubelab.metrics.server import MetricsServer
 from kubelab.runtime.flavours import FLAVOURS
 from kubelab.scheduler.scheduler import Scheduler
 from kubelab.sim.history import History
@@ -59,6 +60,9 @@ def build(world: World, nodes: list[Obj], options: Options) -> None:
     for number, node in enumerate(nodes, 1):
         machines.add_node(world, node, number, servers, options.runtime)
     addons = [*(dns() if options.dns else ()), *(storage() if options.storage else ())]
+    if options.storage:
+        world.add(MetricsServer(servers))
+        addons += metrics()
     world.add(Installer("kubeadm", addons, servers=servers))
     world.add(You(servers=servers))
     world.add(Saboteur("faults"))

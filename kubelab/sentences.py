@@ -21,6 +21,7 @@ ROLES = {
     "etcd": "kubelab.etcd.member:Member",
     "apiserver": "kubelab.apiserver.server:APIServer",
     "controller-manager": "kubelab.controllers.manager:ControllerManager",
+    "metrics-server": "kubelab.metrics.server:MetricsServer",
     "scheduler": "kubelab.scheduler.scheduler:Scheduler",
     "kubelet": "kubelab.kubelet.kubelet:Kubelet",
     "runtime": "kubelab.runtime.containerd:Runtime",

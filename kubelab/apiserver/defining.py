@@ -21,6 +21,7 @@ from kubelab.apiserver.cacher import WatchCache
 from kubelab.apiserver.customresources import DEFINITIONS
 from kubelab.sim.kernel import Component, timestamp
 
+SERVICES = "/registry/apiregistration.k8s.io/apiservices/"
 DEFINITION = kinds.named("apiextensions.k8s.io/v1/CustomResourceDefinition")
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 ESTABLISHED = {
@@ -111,10 +112,16 @@ class Defining(Component):
         """Opens the cache of a directory; see `APIServer`."""
         raise NotImplementedError
 
+    def backend_changed(self, name: str, service: Obj | None) -> None:
+        """An APIService is new, changed or gone; see `APIServer`."""
+        raise NotImplementedError
+
     def look_at_definition(self, prefix: str, key: str, obj: Obj | None) -> None:
         """After each change of a cache: it may be a definition's, or the last of its objects."""
         if prefix == DEFINITIONS:
             self.defined(key, obj)
+        elif prefix == SERVICES:
+            self.backend_changed(key, obj)
         elif obj is None and any(row.prefix == prefix for row in self.custom.values()):
             self.cleared(prefix)
 

@@ -16,6 +16,7 @@ from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import EMPTY, Arr, Obj, labels_of
 from kubelab.api.rest import SHARED, Request, Response
 from kubelab.apiserver import (
+    aggregation,
     cacher,
     components,
     convert,
@@ -41,7 +42,8 @@ HEAD = ("kind", "apiVersion")
 
 def elsewhere(server: APIServer, request: Request) -> Response:
     """Paths that lead to no object: discovery, health, version; else 404."""
-    response = discovery.answer(request, server.address, customresources.served(server.custom))
+    rows = customresources.served(server.custom)
+    response = discovery.answer(request, server.address, aggregation.served(server, rows))
     if response is not None:
         server.note(code=response.status)
         return response

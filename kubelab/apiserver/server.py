@@ -26,6 +26,7 @@ from kubelab.api.objects import EMPTY, Obj, key_of
 from kubelab.api.rest import Request, Response
 from kubelab.apiserver import (
     admission,
+    aggregation,
     authentication,
     bootstrap,
     modelled,
@@ -37,7 +38,7 @@ from kubelab.apiserver import (
 )
 from kubelab.apiserver.cacher import WatchCache, Watcher, translate
 from kubelab.apiserver.customresources import DEFINITIONS
-from kubelab.apiserver.defining import Defining
+from kubelab.apiserver.defining import SERVICES
 from kubelab.apiserver.pending import Pending, Write
 from kubelab.apiserver.streams import Streams
 from kubelab.etcd import records
@@ -47,7 +48,7 @@ BOOKMARK_SECONDS = 60
 PATIENCE_SECONDS = 0.1
 
 
-class APIServer(Streams, Defining):
+class APIServer(Streams, aggregation.Aggregating):
     """One replica of the API server (`apiserver-1`)."""
 
     def __init__(self, name: str, *, etcd: Sequence[str] = ("etcd-1",), address: str = "") -> None:
@@ -63,6 +64,7 @@ class APIServer(Streams, Defining):
         self.watches: dict[int, str] = {}
         # What is served beside the built-in kinds, by group, version and plural.
         self.custom: dict[tuple[str, str, str], CustomKind] = {}
+        self.backends: aggregation.Backends = {}
         self.member = 0
         self.last_token = 0
         # The roles first: a watch that begins behind what etcd has must wait for its next round.
@@ -91,7 +93,7 @@ class APIServer(Streams, Defining):
     def request(self, client: str, call_id: int, request: Request) -> None:
         """A client asks; the answer goes back as `response`, events of a watch as `watched`."""
         self.note(method=request.method, path=request.path)
-        route = routes.parse(request, self.custom)
+        route = routes.parse(request, self.custom) or aggregation.route(self, request)
         try:
             request = authentication.identify(self, client, request)
             self.note(user=request.user)
@@ -111,7 +113,8 @@ class APIServer(Streams, Defining):
         self.note(verb=route.verb, kind=route.kind.kind, namespace=route.namespace, name=route.name)
         if route.subresource:
             self.note(subresource=route.subresource)
-        self._process(pending)
+        if not aggregation.forward(self, pending):
+            self._process(pending)
 
     def cancel_request(self, client: str, call_id: int) -> bool:
         """A client closes a watch or a stream; whether it was open."""
@@ -203,6 +206,8 @@ class APIServer(Streams, Defining):
                 self.after(1, "recall", method, request, then, token)
         elif verb == "watched":
             self.cancel_request(target, args[0])
+        elif verb == aggregation.VERB:
+            aggregation.silent(self, args)
         elif target.startswith("kubelet/"):
             self.kubelet_silent(verb, args[1], reason)
 
@@ -311,9 +316,8 @@ class APIServer(Streams, Defining):
             if obj is not None:
                 objects[key_of(obj)] = obj
         cache.fill(objects, result.header.revision)
-        if prefix == DEFINITIONS:
-            for name, obj in objects.items():
-                self.defined(name, obj)
+        for name, obj in objects.items() if prefix in (DEFINITIONS, SERVICES) else ():
+            self.look_at_definition(prefix, name, obj)
         self.note(cache=prefix, objects=len(objects), revision=cache.revision)
         start, end = stored.directory(prefix)
         watch = records.WatchRequest(key=start, range_end=end, start_revision=cache.revision + 1)

@@ -1,29 +1,64 @@
 """How many pods an autoscaler wants: the ratio of what is used to what is aimed at.
 
-In Kubernetes: pkg/controller/podautoscaler/replica_calculator.go and horizontal.go. Left out:
-custom, object and external metrics, the policies of `behavior`.
+A target is a share of what the pods request (`Target(50, percent=True)`) or an amount a pod. Pods
+that have not been ready long enough to be measured are set aside. Pods without a metric are
+reckoned against the move: whole use when pods would be taken away, none when pods would be added.
+Where these assumptions turn the direction, nothing is done.
+
+In Kubernetes: pkg/controller/podautoscaler/replica_calculator.go; numbers are floats there too, so
+that what is rounded up comes out the same.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import NamedTuple
 
-TOLERANCE = Fraction(1, 10)
+
+class Tolerance(NamedTuple):
+    """How far from 1 a ratio may be, below and above, before anything is done."""
+
+    down: float = 0.1
+    up: float = 0.1
+
+    def holds(self, ratio: float) -> bool:
+        """Whether a ratio is too near to 1 to act upon."""
+        return 1.0 - self.down <= ratio <= 1.0 + self.up
 
 
 class Usage(NamedTuple):
-    """One pod as the autoscaler sees it: `used` is None where there is no metric."""
+    """One pod as the autoscaler sees it; `ready` is False for one that is set aside.
+
+    Numbers are thousandths; `used` is None where there is no metric.
+    """
 
     requested: int
     used: int | None
     ready: bool
 
 
-def ceiling(number: Fraction) -> int:
-    """Rounded up to a whole one."""
-    return -int(-number // 1)
+class Target(NamedTuple):
+    """What is aimed at: per cent of the request, or thousandths of a unit a pod."""
+
+    amount: int
+    percent: bool
+
+    def current(self, pods: Sequence[Usage]) -> int:
+        """What the pods use, as the target counts it."""
+        if self.percent:
+            return utilization(pods)
+        return average(pods)
+
+    def ratio(self, pods: Sequence[Usage]) -> float:
+        """Used to aimed at."""
+        return self.current(pods) / self.amount if self.amount else 0.0
+
+    def whole(self, pod: Usage) -> int:
+        """What a pod of unknown use is taken to use when pods would be taken away."""
+        if self.percent:
+            return pod.requested * max(100, self.amount) // 100
+        return self.amount
 
 
 def utilization(pods: Sequence[Usage]) -> int:
@@ -32,67 +67,38 @@ def utilization(pods: Sequence[Usage]) -> int:
     return 100 * sum(pod.used or 0 for pod in pods) // requested if requested else 0
 
 
-def within(ratio: Fraction) -> bool:
-    """Whether a ratio is too near to 1 to act upon."""
-    return 1 - TOLERANCE <= ratio <= 1 + TOLERANCE
+def average(pods: Sequence[Usage]) -> int:
+    """Used by one pod, rounded down."""
+    return sum(pod.used or 0 for pod in pods) // len(pods) if pods else 0
 
 
-def wanted(current: int, target: int, pods: Sequence[Usage]) -> int:
-    """The number of pods at which the use would be `target` per cent of the request.
+def measured(pods: Sequence[Usage]) -> list[Usage]:
+    """The pods that have a metric which counts."""
+    return [pod for pod in pods if pod.ready and pod.used is not None]
 
-    Pods without a metric are taken to use all they request when pods would be taken away, and
-    nothing when pods would be added; pods that are not ready use nothing then. If the direction
-    turns with these assumptions, nothing is done.
-    """
-    known = [pod for pod in pods if pod.used is not None and pod.ready]
+
+def wanted(
+    current: int, target: Target, pods: Sequence[Usage], tolerance: Tolerance = Tolerance()
+) -> int:
+    """The number of pods at which each would use what is aimed at."""
+    known = measured(pods)
     if not known:
         return current
-    ratio = Fraction(utilization(known), target)
-    missing = [pod for pod in pods if pod.used is None]
-    waiting = [pod for pod in pods if pod.used is not None and not pod.ready]
+    ratio = target.ratio(known)
+    missing = [pod for pod in pods if pod.ready and pod.used is None]
+    waiting = [pod for pod in pods if not pod.ready]
     if not missing and not (waiting and ratio > 1):
-        return current if within(ratio) else ceiling(ratio * len(known))
+        return current if tolerance.holds(ratio) else math.ceil(ratio * len(known))
     if ratio < 1:
-        share = max(100, target)
-        assumed = [pod._replace(used=pod.requested * share // 100) for pod in missing]
+        assumed = [pod._replace(used=target.whole(pod)) for pod in missing]
     else:
-        assumed = [pod._replace(used=0) for pod in (*missing, *waiting)]
+        assumed = [pod._replace(used=0) for pod in missing]
+        assumed += [pod._replace(used=0) for pod in waiting if ratio > 1]
     every = [*known, *assumed]
-    again = Fraction(utilization(every), target)
-    if within(again) or (ratio < 1 < again) or (again < 1 < ratio):
+    again = target.ratio(every)
+    if tolerance.holds(again) or (ratio < 1 < again) or (again < 1 < ratio):
         return current
-    count = ceiling(again * len(every))
+    count = math.ceil(again * len(every))
     if (again < 1 and count > current) or (again > 1 and count < current):
         return current
     return count
-
-
-class Limits(NamedTuple):
-    """What bounds a recommendation."""
-
-    least: int
-    most: int
-
-
-def limited(current: int, desired: int, limits: Limits) -> tuple[int, str, str]:
-    """The number within all limits, with the reason and message of the condition ScalingLimited."""
-    step = max(2 * current, 4)
-    if desired > min(step, limits.most):
-        if step < limits.most:
-            return (
-                step,
-                "ScaleUpLimit",
-                ("the desired replica count is increasing faster than the maximum scale rate"),
-            )
-        return (
-            limits.most,
-            "TooManyReplicas",
-            ("the desired replica count is more than the maximum replica count"),
-        )
-    if desired < limits.least:
-        return (
-            limits.least,
-            "TooFewReplicas",
-            ("the desired replica count is less than the minimum replica count"),
-        )
-    return desired, "DesiredWithinRange", "the desired count is within the acceptable range"

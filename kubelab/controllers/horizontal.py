@@ -3,10 +3,11 @@
 Every 15 s, for each autoscaler: the target's size is read from its scale, the use of its pods from
 the metrics API, and the size is written back if another one is better. Growing follows at once; for
 shrinking the highest recommendation of the last five minutes counts, so that a short lull takes no
-pods away.
+pods away. Of several metrics the one that wants the most pods wins; one that cannot be read keeps
+pods from being taken away.
 
-In Kubernetes: pkg/controller/podautoscaler/horizontal.go. Left out: custom, object and external
-metrics, the policies of `behavior`.
+In Kubernetes: pkg/controller/podautoscaler/horizontal.go. Left out: metrics that only an adapter
+can serve.
 """
 
 from __future__ import annotations
@@ -14,21 +15,23 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab.api import kinds, quantity
-from kubelab.api.objects import NOTHING, Obj, freeze, get, key_of, name_of, namespace_of, with_
+from kubelab.api.objects import NOTHING, Obj, freeze, get, key_of, namespace_of, with_
 from kubelab.api.rest import Response, url
 from kubelab.api.selectors import parse_labels
 from kubelab.client.controller import Controller
 from kubelab.client.informer import by_namespace
-from kubelab.controllers import autoscaling, conditions
-from kubelab.controllers.pods import is_over, is_ready, is_terminating
-from kubelab.sim.kernel import SECOND
+from kubelab.controllers import conditions, hpametrics, scalingrules
+from kubelab.controllers.autoscaling import Tolerance
+from kubelab.controllers.hpametrics import Proposal, Scene, Unreadable
+from kubelab.controllers.scalingrules import Limits, Steps, news
 
 KIND = "autoscaling/v2/HorizontalPodAutoscaler"
-PERIOD_SECONDS, WINDOW_SECONDS = 15.0, 300
+PERIOD_SECONDS = 15.0
 METRICS = "/apis/metrics.k8s.io/v1beta1/namespaces/{}/pods"
-NO_METRICS = (
-    "unable to get metrics for resource {}: unable to fetch metrics from resource metrics API: {}"
-)
+MEASURED = ("Resource", "ContainerResource")
+NONE = Response(200, Obj(), Obj(items=NOTHING))
+
+Condition = tuple[Any, ...]
 
 
 class HorizontalController(Controller):
@@ -40,8 +43,9 @@ class HorizontalController(Controller):
         return "horizontal-pod-autoscaler"
 
     def begin(self) -> None:
-        # For each autoscaler, what was recommended when.
-        self.history: dict[str, list[tuple[int, int]]] = {}
+        # For each autoscaler, what was recommended and done of late, and the pods it looks at.
+        self.steps: dict[str, Steps] = {}
+        self.selectors: dict[str, str] = {}
         self.scalers = self.watch(KIND, "on_scaler")
         self.pods = self.watch("v1/Pod")
         self.pods.index("namespace", by_namespace)
@@ -49,7 +53,8 @@ class HorizontalController(Controller):
     def on_scaler(self, old: Obj | None, new: Obj | None) -> None:
         """An autoscaler has changed: it is looked at when its period is over, not before."""
         if new is None:
-            self.history.pop(key_of(old), None)
+            self.steps.pop(key_of(old), None)
+            self.selectors.pop(key_of(old), None)
         elif old is None or old.get("spec") != new.get("spec"):
             self.enqueue_after(key_of(new), PERIOD_SECONDS, background=True)
 
@@ -85,6 +90,8 @@ class HorizontalController(Controller):
         scale, spec = response.body, scaler["spec"]
         current = get(scale, "spec", "replicas", default=0)
         least, most = spec.get("minReplicas", 1), spec["maxReplicas"]
+        if key not in self.steps:
+            self.steps[key] = Steps(((self.process.now, current),))
         if current == 0 and least:
             text = "scaling is disabled since the replica count of the target is zero"
             status = {"currentReplicas": 0, "desiredReplicas": 0}
@@ -95,11 +102,47 @@ class HorizontalController(Controller):
         elif current < least:
             reason = "Current number of replicas below Spec.MinReplicas"
             self._rescale(scaler, scale, path, least, reason)
-        else:
+        elif not self._may_choose(scaler, scale):
+            pass
+        elif any(metric.get("type") in MEASURED for metric in spec.get("metrics") or NOTHING):
             query = Obj(labelSelector=get(scale, "status", "selector", default=""))
             metrics = METRICS.format(namespace_of(scaler))
             self.request("GET", metrics, "metrics_read", key, path, scale, query=query)
+        else:
+            self.metrics_read(NONE, key, path, scale)
         return True
+
+    def _may_choose(self, scaler: Obj, scale: Obj) -> bool:
+        """Whether it is clear which pods are meant, and no other autoscaler counts them too."""
+        selector, key = get(scale, "status", "selector", default=""), key_of(scaler)
+        if not selector:
+            text = "the HPA target's scale is missing a selector"
+            self._refuse(scaler, scale, "SelectorRequired", "InvalidSelector", "selector is "
+                         "required", text)  # fmt: skip
+            return False
+        self.selectors[key] = selector
+        mine = hpametrics.chosen(
+            self.pods.indexed("namespace", namespace_of(scaler)), parse_labels(selector)
+        )
+        rivals = [
+            other for other, text in sorted(self.selectors.items())
+            if other.partition("/")[0] == namespace_of(scaler)
+            and (other == key or hpametrics.chosen(mine, parse_labels(text)))
+        ]  # fmt: skip
+        if len(rivals) > 1 and mine:
+            text = (
+                f"pods by selector {selector} are controlled by multiple HPAs: [{' '.join(rivals)}]"
+            )
+            self._refuse(scaler, scale, "AmbiguousSelector", "AmbiguousSelector", text, text)
+            return False
+        return True
+
+    def _refuse(self, scaler: Obj, scale: Obj, reason: str, why: str, told: str, text: str) -> None:
+        self.note(act="nothing", why=text)
+        self.recorder.event(scaler, "Warning", reason, told)
+        self.recorder.event(scaler, "Warning", "FailedComputeMetricsReplicas", told)
+        status = {"currentReplicas": get(scale, "spec", "replicas", default=0)}
+        self._write(scaler, status, GOT, ("ScalingActive", "False", why, text))
 
     def metrics_read(self, response: Response, key: str, path: str, scale: Obj) -> bool:
         """The use of the pods: how many are wanted?"""
@@ -107,127 +150,79 @@ class HorizontalController(Controller):
         if scaler is None:
             return True
         current = get(scale, "spec", "replicas", default=0)
-        wishes: list[int] = []
-        shown: list[dict[str, Any]] = []
-        problem, name = "", ""
+        selector = parse_labels(get(scale, "status", "selector", default=""))
+        pods = hpametrics.chosen(self.pods.indexed("namespace", namespace_of(scaler)), selector)
+        scene = Scene(scaler, current, pods, response, _tolerance(scaler), self.process.now)
+        best: Proposal | None = None
+        first: Unreadable | None = None
+        shown: list[Obj] = []
+        failed = 0
         for metric in scaler["spec"].get("metrics") or NOTHING:
-            name = get(metric, "resource", "name", default="cpu")
-            target = get(metric, "resource", "target", "averageUtilization")
             try:
-                if not response.ok:
-                    why = (
-                        "the server could not find the requested resource (get pods.metrics.k8s.io)"
-                    )
-                    raise ValueError(NO_METRICS.format(name, why))
-                pods = self._usage(scaler, scale, response.body, name)
-                wishes.append(autoscaling.wanted(current, target or 80, pods))
-                share = autoscaling.utilization([pod for pod in pods if pod.used is not None])
-                shown.append({"type": "Resource", "resource": {
-                    "name": name, "current": {"averageUtilization": share},
-                }})  # fmt: skip
-            except ValueError as error:
-                problem = problem or f"failed to get {name} utilization: {error}"
-                shown.append({"type": ""})
+                found = hpametrics.proposal(metric, scene)
+                shown.append(found.status)
+                best = found if best is None or found.size > best.size else best
+            except Unreadable as error:
+                self.recorder.event(scaler, "Warning", error.reason, error.text)
+                failed += 1
+                first = first or error
+                shown.append(Obj(type=""))
         status = {"currentReplicas": current, "currentMetrics": shown}
-        if problem and not any(wish > current for wish in wishes):
-            self._fail(scaler, status, problem, name, len(shown))
+        if first is not None and (best is None or best.size < current):
+            self._fail(scaler, status, first, failed)
             return True
-        text = (
-            f"the HPA was able to successfully calculate a replica count from {name} resource "
-            "utilization (percentage of request)"
-        )
+        assert best is not None
+        text = f"the HPA was able to successfully calculate a replica count from {best.name}"
         self._decide(
-            scaler, scale, path, max(wishes, default=current), status,
-            ("ScalingActive", "True", "ValidMetricFound", text),
-        )  # fmt: skip
+            scaler, scale, path, best, status, ("ScalingActive", "True", "ValidMetricFound", text)
+        )
         return True
 
-    def _usage(self, scaler: Obj, scale: Obj, body: Obj, name: str) -> list[autoscaling.Usage]:
-        """The pods of the target with their use. Raises ValueError."""
-        used = {}
-        for item in body.get("items") or NOTHING:
-            amounts = [c["usage"].get(name, "0") for c in item.get("containers") or NOTHING]
-            used[name_of(item)] = sum(quantity.milli_value(amount) for amount in amounts)
-        selector = parse_labels(get(scale, "status", "selector", default=""))
-        found = []
-        for pod in self.pods.indexed("namespace", namespace_of(scaler)):
-            labels = get(pod, "metadata", "labels", default=Obj())
-            if not selector.matches(labels) or is_over(pod) or is_terminating(pod):
-                continue
-            requested = 0
-            for container in pod["spec"]["containers"]:
-                asked = get(container, "resources", "requests", name)
-                if asked is None:
-                    raise ValueError(
-                        f"missing request for {name} in container {container['name']} of Pod "
-                        f"{name_of(pod)}"
-                    )
-                requested += quantity.milli_value(asked)
-            ready = is_ready(pod) or name != "cpu"
-            found.append(autoscaling.Usage(requested, used.get(name_of(pod)), ready))
-        if not any(pod.used is not None for pod in found):
-            raise ValueError(
-                NO_METRICS.format(name, "no metrics returned from resource metrics API")
-            )
-        return found
-
-    def _fail(self, scaler: Obj, status: dict[str, Any], text: str, name: str, count: int) -> None:
+    def _fail(self, scaler: Obj, status: dict[str, Any], error: Unreadable, failed: int) -> None:
         self.note(act="no metrics")
-        self.recorder.event(scaler, "Warning", "FailedGetResourceMetric", text)
         whole = (
-            f"invalid metrics ({count} invalid out of {count}), first error is: failed to get "
-            f"{name} resource metric value: {text}"
+            f"invalid metrics ({failed} invalid out of {len(status['currentMetrics'])}), first "
+            f"error is: {error.around}{error.text}"
         )
         self.recorder.event(scaler, "Warning", "FailedComputeMetricsReplicas", whole)
-        reason = f"the HPA was unable to compute the replica count: {text}"
-        failed = ("ScalingActive", "False", "FailedGetResourceMetric", reason)
-        self._write(scaler, status, GOT, failed)
+        reason = f"the HPA was unable to compute the replica count: {error.text}"
+        self._write(scaler, status, GOT, ("ScalingActive", "False", error.reason, reason))
 
     def _decide(
-        self, scaler: Obj, scale: Obj, path: str, wish: int, status: dict[str, Any],
-        active: tuple[str, str, str, str],
+        self, scaler: Obj, scale: Obj, path: str, best: Proposal, status: dict[str, Any],
+        active: Condition,
     ) -> None:  # fmt: skip
-        key, now = key_of(scaler), self.process.now
-        spec, current = scaler["spec"], status["currentReplicas"]
-        window = get(spec, "behavior", "scaleDown", "stabilizationWindowSeconds")
-        since = now - (WINDOW_SECONDS if window is None else window) * SECOND
-        past = self.history.setdefault(key, [(now, current)])
-        past[:] = [*(item for item in past if item[0] > since), (now, wish)]
-        steady = max(wish, *(count for _, count in past))
-        able = (
-            "AbleToScale", "True", "ReadyForNewScale", "recommended size matches current size",
-        )  # fmt: skip
-        if steady != wish:
-            able = (
-                "AbleToScale", "True", "ScaleDownStabilized",
-                "recent recommendations were higher than current one, applying the highest recent "
-                "recommendation",
-            )  # fmt: skip
-        limits = autoscaling.Limits(spec.get("minReplicas", 1), spec["maxReplicas"])
-        desired, why, text = autoscaling.limited(current, min(steady, max(wish, current)), limits)
-        bounded = ("ScalingLimited", str(why != "DesiredWithinRange"), why, text)
-        self.note(wish=desired, seen=current, act="—")
+        """Steadies and limits what the metrics want, and resizes if that is another size."""
+        key, now, spec = key_of(scaler), self.process.now, scaler["spec"]
+        current, behavior, steps = status["currentReplicas"], spec.get("behavior"), self.steps[key]
+        steady, why = scalingrules.steadied(steps, now, current, best.size, behavior)
+        self.steps[key] = scalingrules.remembered(steps, now, best.size, behavior)
+        limits = Limits(spec.get("minReplicas", 1), spec["maxReplicas"])
+        desired, bound = scalingrules.limited(current, steady, limits, behavior, steps, now)
+        able = news("AbleToScale", why)
+        bounded = news("ScalingLimited", bound, str(desired != steady))
+        self.note(wish=desired, seen=current, act="—", proposed=best.size, steadied=steady)
         if desired == current:
             self._write(scaler, {**status, "desiredReplicas": desired}, able, active, bounded)
             return
         reason = "All metrics below target"
-        if desired > current:
-            reason = "cpu resource utilization (percentage of request) above target"
+        if best.size > current:
+            reason = f"{best.name} above target"
         self._rescale(scaler, scale, path, desired, reason, status, active, bounded)
 
     def _rescale(
         self, scaler: Obj, scale: Obj, path: str, size: int, reason: str,
-        status: dict[str, Any] | None = None, *news: tuple[str, str, str, str],
+        status: dict[str, Any] | None = None, *told: Condition,
     ) -> None:  # fmt: skip
         before = get(scale, "spec", "replicas", default=0)
         self.note(wish=size, seen=before, act=f"resize to {size}")
         body = with_(scale, ("spec", "replicas"), size)
         facts = freeze({**(status or {}), "currentReplicas": before, "desiredReplicas": size})
-        self.request("PUT", path, "rescaled", key_of(scaler), reason, facts, news, body=body)
+        self.request("PUT", path, "rescaled", key_of(scaler), reason, facts, told, body=body)
 
     def rescaled(
         self, response: Response, key: str, reason: str, facts: Obj,
-        news: tuple[tuple[str, str, str, str], ...],
+        told: tuple[Condition, ...],
     ) -> bool:  # fmt: skip
         """The answer to a new size."""
         scaler, size = self.scalers.get(key), facts["desiredReplicas"]
@@ -241,18 +236,21 @@ class HorizontalController(Controller):
             whole = "the HPA controller was unable to update the target scale: " + response.message
             self._write(scaler, {}, ("AbleToScale", "False", "FailedUpdateScale", whole))
             return True
+        steps, before = self.steps.get(key, Steps()), facts["currentReplicas"]
+        behavior = scaler["spec"].get("behavior")
+        self.steps[key] = scalingrules.resized(steps, self.process.now, before, size, behavior)
         self.recorder.event(
             scaler, "Normal", "SuccessfulRescale", f"New size: {size}; reason: {reason}"
         )
         text = f"the HPA controller was able to update the target scale to {size}"
         done = ("AbleToScale", "True", "SucceededRescale", text)
         status = {**facts, "lastScaleTime": self.process.timestamp}
-        self._write(scaler, status, done, *news)
+        self._write(scaler, status, done, *told)
         return True
 
-    def _write(self, scaler: Obj, facts: dict[str, Any], *news: tuple[str, str, str, str]) -> None:
+    def _write(self, scaler: Obj, facts: dict[str, Any], *told: Condition) -> None:
         held = list(conditions.of(scaler))
-        for new in news:
+        for new in told:
             held = _placed(held, new, self.process.timestamp)
         before = scaler.get("status") or Obj()
         after = freeze({**before, **facts, "conditions": held})
@@ -260,7 +258,18 @@ class HorizontalController(Controller):
             self.update_status(with_(scaler, ("status",), after))
 
 
-def _placed(held: list[Obj], new: tuple[str, str, str, str], now: str) -> list[Obj]:
+def _tolerance(scaler: Obj) -> Tolerance:
+    """How far off is near enough, in each direction."""
+    plain = Tolerance()
+    rules = scaler["spec"].get("behavior") or Obj()
+    down, up = (get(rules, name, "tolerance") for name in ("scaleDown", "scaleUp"))
+    return Tolerance(
+        plain.down if down is None else float(quantity.parse(down)),
+        plain.up if up is None else float(quantity.parse(up)),
+    )
+
+
+def _placed(held: list[Obj], new: Condition, now: str) -> list[Obj]:
     """The conditions with a new one in the place of that of its type."""
     made = Obj(zip(("type", "status", "reason", "message"), new, strict=True))
     old = conditions.find(held, new[0])

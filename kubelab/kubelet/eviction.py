@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kubelab.api import quantity
 from kubelab.api.objects import EMPTY, Obj, get
 from kubelab.kubelet import actions, nodestatus, volumes
+from kubelab.kubelet.usage import memory
 from kubelab.runtime.container import Container
 from kubelab.sim.kernel import SECOND
 
@@ -34,8 +35,6 @@ PIDS_THRESHOLD = PIDS * 10 // 100
 TRANSITION_NS = 300 * SECOND
 GRACE_SECONDS = 1
 CRITICAL = 2_000_000_000
-MEMORY_ANNOTATION = "kubelab.io/usage-memory"
-DEFAULT_MEMORY = "10Mi"
 RESOURCES = {
     "MemoryPressure": "memory", "DiskPressure": "ephemeral-storage", "PIDPressure": "pids",
 }  # fmt: skip
@@ -63,15 +62,6 @@ def is_critical(pod: Obj) -> bool:
     if annotations.get("kubernetes.io/config.source", "api") != "api":
         return True
     return int(get(pod, "spec", "priority", default=0) or 0) >= CRITICAL
-
-
-def memory(pod: Obj, container: Container) -> int:
-    """What a container uses: as its pod's annotation says, else its environment."""
-    said = get(pod, "metadata", "annotations", default=EMPTY).get(MEMORY_ANNOTATION)
-    if said:
-        return quantity.value(said) // max(1, len(actions.containers(pod)))
-    env = dict(container.config.env)
-    return quantity.value(env.get("MEMORY") or DEFAULT_MEMORY)
 
 
 class Eviction:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kubelab.api.objects import EMPTY, Obj, freeze, get
 from kubelab.client.client import Client
+from kubelab.kubelet import usage
 from kubelab.network.payloads import Outcome
 from kubelab.runtime.cri import EXITED, RUNNING, Answer, ContainerStatus, ExecResult
 from kubelab.sim.kernel import SECOND, micro_timestamp, parse_timestamp
@@ -161,6 +162,19 @@ class Serving(Client):
             self.serve_answer(stream.reply_to, stream.token, code=200, text=text, more=True)
         elif not runs:
             self.serve_answer(stream.reply_to, stream.token, code=200, text=text)
+
+    def usage(self, reply_to: str, round_ns: int) -> None:
+        """What the containers of our pods use, for metrics-server."""
+        held = self.runtime.containers
+        rows = []
+        for worker in self.workers.values():
+            records = (held[record.id] for record in worker.records() if record.id in held)
+            running = [container for container in records if container.running]
+            if running:
+                rows.append(usage.row(worker, running))
+        self.note(pods=len(rows))
+        node = self.name.partition("/")[2]
+        self.send(reply_to, "measured", node, round_ns, tuple(rows))
 
     def stream_closed(self, reply_to: str, token: Any) -> None:
         """Who followed a log or talked to a command does so no longer."""

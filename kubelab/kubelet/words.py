@@ -51,6 +51,7 @@ def tell(event: Event) -> str:
         "attach_to": f"is asked for the output of {where}",
         "exec_in": f"is asked to run a command in {where}",
         "port_forward": f"hands a request on to port {detail.get('port')} of {detail.get('pod')}",
+        "usage": f"tells what its {detail.get('pods')} pods use",
         "follow": "sends what is new in a log that somebody follows",
         "stream_closed": "hears that nobody follows a log any longer",
         "start": "starts and registers its node, because nobody else does",

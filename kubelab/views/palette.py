@@ -50,11 +50,12 @@ _ROLES = (
     ("kubeadm", "controllers"), ("scheduler", "scheduler"), ("kubelet", "kubelet"),
     ("runtime", "kubelet"), ("kernel", "kubelet"), ("kube-proxy", "proxy"), ("coredns", "dns"),
     ("kube-network-policies", "proxy"), ("resolver", "dns"), ("tools", "dns"),
+    ("metrics-server", "controllers"),
 )  # fmt: skip
 
 _LABELS = {
     "you": "You", "faults": "You", "controller-manager": "Controller manager",
-    "scheduler": "Scheduler", "kubeadm": "kubeadm",
+    "scheduler": "Scheduler", "kubeadm": "kubeadm", "metrics-server": "metrics-server",
 }  # fmt: skip
 
 _VARIABLE = re.compile(r"var\(--kl-([a-z-]+)\)")

@@ -10,7 +10,7 @@ In Kubernetes: pkg/kubelet/kubelet_node_status.go and k8s.io/component-helpers/a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubelab.api.objects import EMPTY, Obj, freeze, get, merged
 from kubelab.api.rest import Response
@@ -44,6 +44,8 @@ class NodeReporter:
         self.registered = False
         self.reported: Obj = EMPTY
         self.reported_ns = 0
+        # What the reported status was made of.
+        self.basis: tuple[Any, ...] = ()
         self.lease: Obj | None = None
         self.pod_cidr = ""
         # The kubelet's own view of the node as an event's object; its uid is the node's name.
@@ -134,13 +136,16 @@ class NodeReporter:
     def report(self) -> None:
         """Sends the status if it has changed, or is old."""
         kubelet = self.kubelet
+        old = not self.reported or kubelet.now - self.reported_ns >= REPORT_NS
+        basis = (self.seen(), kubelet.manifest, tuple(kubelet.runtime.images.images.values()))
+        if basis == self.basis and not old:
+            return
         base = self.reported or get(self.node or EMPTY, "status", default=EMPTY)
         status = nodestatus.status(kubelet.manifest, base, self.seen(), kubelet.timestamp)
-        images = nodestatus.images_of(kubelet.runtime.images.images.values())
-        status = merged(status, images=images or None)
+        status = merged(status, images=nodestatus.images_of(basis[2]) or None)
         plain = nodestatus.without_heartbeats
-        old = kubelet.now - self.reported_ns >= REPORT_NS
-        if self.reported and not old and plain(status) == plain(self.reported):
+        self.basis = basis
+        if not old and plain(status) == plain(self.reported):
             return
         before, was_ready, ready = self.reported, _is(self.reported, "Ready"), _is(status, "Ready")
         self.reported, self.reported_ns = status, kubelet.now

@@ -89,7 +89,8 @@ class Clock(Component):
             if due < until and entry[1] not in world.cancelled:
                 routine = _routine(world, entry)
                 assert routine is not None, entry[3:6]
-                later = _turn(due, routine, until)
+                # What is free need not come in the moment that is played next, either.
+                later = _turn(due, routine, until + PAUSE_NS * routine.free)
                 turns = (later - due) // routine.period_ns
                 passed[entry[4]] = passed.get(entry[4], 0) + turns
                 world.components[entry[3]].passed(entry[4], entry[5], turns, later)

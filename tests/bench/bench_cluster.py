@@ -74,6 +74,55 @@ def bench_deployment(pods: int) -> Result:
     return Result(count, "events", watch.seconds, trace_digest(cluster.trace))
 
 
+DAY = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 100
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: web
+        image: nginx:1.27
+        readinessProbe: {httpGet: {path: /, port: 80}}
+        livenessProbe: {httpGet: {path: /, port: 80}}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: report}
+spec:
+  schedule: "*/10 * * * *"
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers: [{name: report, image: kubelab/job, env: [{name: DURATION, value: "5"}]}]
+"""
+
+
+@sizes("hours", small=1, usual=(24,), marks={24: 60.0})
+def bench_day(hours: int) -> Result:
+    """Hours of 100 nodes, with heartbeats, 200 probes, and a CronJob every ten minutes.
+
+    The count is of all that happens in them, that which the time lapse passes over among it.
+    """
+    cluster = booted(100)
+    cluster.apply(DAY)
+    cluster.settle(timeout=HOUR_SECONDS)
+    before = len(cluster.trace)
+    with stopwatch() as watch:
+        cluster.run(hours * HOUR_SECONDS)
+    after = cluster.trace[before:]
+    lapses = [sum(event.detail["passed"].values()) for event in after if event.verb == "lapse"]
+    assert lapses, "no time was passed over"
+    count = len(after) + sum(lapses)
+    return Result(count, "events", watch.seconds, trace_digest(cluster.trace))
+
+
 @sizes("pods", small=3, usual=(50, 500))
 def bench_memory(pods: int) -> Result:
     """Bytes that the pods of a Deployment take in all components and the trace together."""

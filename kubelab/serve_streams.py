@@ -1,33 +1,49 @@
-"""Streams on a socket: followed logs in chunks, and exec and attach over WebSocket.
+"""Streams on a socket: followed logs in chunks; exec, attach and forwarded ports over upgrades.
 
-After the handshake one thread reads the client's frames and another writes what the process in the
-pod has said. A frame is binary; its first byte is the channel: 0 input, 1 output, 2 errors, 3 the
-Status at the end, 4 a window's size, and, in version 5, 255 closes the channel in the next byte.
+The request has been answered by the cluster with a `Stream`; here its connection becomes a wire
+(`serve_wires.py`). One thread a connection does all: it waits a moment for bytes of the client's,
+hands on what they say, sends what has come from the pod, and begins again. A client that goes away
+or breaks the protocol ends its own stream and nothing else.
 
-In Kubernetes: apimachinery's util/remotecommand and apiserver's util/wsstream. Left out: SPDY,
-which older clients speak, and with it forwarded ports of kubectl.
+In Kubernetes: apimachinery's util/remotecommand, util/portforward and util/httpstream, and
+apiserver's util/wsstream.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
-import json
-import queue
-import struct
-import threading
+import select
+import socket
+import ssl
 import time
 from typing import Any
+from urllib.parse import parse_qs
 
-# What RFC 6455 has a server add to the client's key.
-GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io",
-             "channel.k8s.io")  # fmt: skip
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-INPUT, OUTPUT, ERRORS, END, SIZE, CLOSING = 0, 1, 2, 3, 4, 255
+from kubelab.api import errors
+from kubelab.api.rest import Response
+from kubelab.serve_websocket import BROKEN, accepted, closing
+from kubelab.serve_wires import (
+    END,
+    ERRORS,
+    NEWEST,
+    OUTPUT,
+    PORTS_PROTOCOLS,
+    PROTOCOLS,
+    SPDY_PORTS,
+    SPDY_PROTOCOLS,
+    TUNNEL,
+    SpdyWire,
+    WebSocketWire,
+    Wire,
+    ending,
+    sized,
+)
+
 TICK_SECONDS = 0.01
-LARGEST_FRAME_BYTES = 4 * 1024 * 1024
+# A client that takes nothing for so long is gone; so long we wait for it to close its end.
+PATIENCE_SECONDS = 30
+FAREWELL_SECONDS = 1
+READ_BYTES = 64 * 1024
 
 
 def log(handler: Any, stream: Any) -> None:
@@ -39,22 +55,19 @@ def log(handler: Any, stream: Any) -> None:
     handler.end_headers()
     handler.wfile.flush()
     sent = 0
-    lock = handler.owner.cluster.lock
+    link = Link(handler)
     with contextlib.suppress(OSError):
         while not handler.owner.stopping.is_set():
-            with lock:
-                pieces, over = stream.pieces[sent:], stream.over
+            with handler.owner.cluster.lock:
+                pieces, over = stream.since(sent), stream.over
             sent += len(pieces)
             for channel, data in pieces:
                 if channel == OUTPUT:
                     line = _bytes(data)
-                    handler.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
-            handler.wfile.flush()
-            if over:
+                    link.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+            if over or link.read(TICK_SECONDS) == b"":
                 break
-            time.sleep(TICK_SECONDS)
-        handler.wfile.write(b"0\r\n\r\n")
-        handler.wfile.flush()
+        link.write(b"0\r\n\r\n")
     handler.close_connection = True
     stream.cancel()
 
@@ -63,117 +76,153 @@ def _bytes(data: Any) -> bytes:
     return data if isinstance(data, bytes) else str(data).encode("utf-8", "surrogateescape")
 
 
-def offered(handler: Any) -> str:
-    """The best protocol that both sides know, or the empty string."""
-    asked = [word.strip() for word in handler.headers.get("Sec-WebSocket-Protocol", "").split(",")]
-    return next((name for name in PROTOCOLS if name in asked), "")
+class Link:
+    """The connection of a request from now on: bytes in, bytes out."""
 
+    def __init__(self, handler: Any) -> None:
+        self.socket: socket.socket = handler.connection
+        # What was read ahead, together with the request's head.
+        self.early = b""
+        self.socket.setblocking(False)
+        with contextlib.suppress(OSError):
+            self.early = bytes(handler.rfile.peek(1))
+        self.socket.settimeout(PATIENCE_SECONDS)
 
-def is_websocket(handler: Any) -> bool:
-    """Whether a request wants to go on as a WebSocket."""
-    return str(handler.headers.get("Upgrade", "")).lower() == "websocket"
+    def read(self, seconds: float) -> bytes | None:
+        """What has come within so long: None if nothing has, no bytes at the end."""
+        if self.early:
+            data, self.early = self.early, b""
+            return data
+        tls = self.socket if isinstance(self.socket, ssl.SSLSocket) else None
+        if tls is None or not tls.pending():
+            if not select.select([self.socket], [], [], seconds)[0]:
+                return None
+        return self.socket.recv(READ_BYTES)
+
+    def write(self, data: bytes) -> None:
+        """Sends all of it."""
+        self.socket.sendall(data)
+
+    def farewell(self) -> None:
+        """Lets the client read all and close first, so that nothing on its way is lost."""
+        if not isinstance(self.socket, ssl.SSLSocket):
+            self.socket.shutdown(socket.SHUT_WR)
+        until = time.monotonic() + FAREWELL_SECONDS
+        while time.monotonic() < until and self.read(TICK_SECONDS) != b"":
+            pass
 
 
 def talk(handler: Any, stream: Any) -> None:
-    """The rest of a connection to a process in a pod."""
-    protocol = offered(handler)
-    key = handler.headers.get("Sec-WebSocket-Key", "").encode()
-    accept = base64.b64encode(hashlib.sha1(key + GUID).digest()).decode()
-    handler.send_response_only(101)
-    handler.send_header("Upgrade", "websocket")
-    handler.send_header("Connection", "Upgrade")
-    handler.send_header("Sec-WebSocket-Accept", accept)
-    if protocol:
-        handler.send_header("Sec-WebSocket-Protocol", protocol)
-    handler.end_headers()
-    handler.wfile.flush()
+    """The rest of a connection to processes or ports of a pod."""
+    path, _, query = handler.path.partition("?")
+    ports = path.endswith("/portforward")
+    wire = _spdy(handler, ports) if _upgrade(handler) == "spdy/3.1" else _websocket(handler, ports)
     handler.close_connection = True
-    frames: queue.Queue[tuple[int, bytes]] = queue.Queue()
-    reader = threading.Thread(target=_read, args=(handler.rfile, frames), daemon=True)
-    reader.start()
-    with contextlib.suppress(OSError):
-        for channel in (OUTPUT, ERRORS, END):
-            _send(handler.wfile, BINARY, bytes([channel]))
-        _exchange(handler, stream, frames, protocol)
+    if wire is not None:
+        handler.end_headers()
+        handler.wfile.flush()
+        link = Link(handler)
+        with contextlib.suppress(OSError):
+            if isinstance(wire, WebSocketWire):
+                _greet(wire, parse_qs(query).get("ports") if ports else None)
+            _exchange(handler.owner, stream, wire, link, ports)
+            link.farewell()
     stream.cancel()
 
 
-def _exchange(
-    handler: Any, stream: Any, frames: queue.Queue[tuple[int, bytes]], protocol: str
-) -> None:
+def _upgrade(handler: Any) -> str:
+    return str(handler.headers.get("Upgrade", "")).lower()
+
+
+def _switch(handler: Any, upgrade: str) -> None:
+    handler.send_response_only(101)
+    handler.send_header("Upgrade", upgrade)
+    handler.send_header("Connection", "Upgrade")
+
+
+def _websocket(handler: Any, ports: bool) -> Wire | None:
+    """Agrees on a protocol over WebSocket; None where there is none."""
+    asked = [word.strip() for word in handler.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+    known = (TUNNEL, *PORTS_PROTOCOLS) if ports else PROTOCOLS
+    # What opens with the newest is taken by it; else the client's order counts.
+    best = next((name for name in (NEWEST, TUNNEL) if name in asked and name in known), "")
+    chosen = best or next((name for name in asked if name in known), "")
+    if not chosen and any(asked):
+        handler.send_error(403)
+        return None
+    _switch(handler, "websocket")
+    key = accepted(handler.headers.get("Sec-WebSocket-Key", ""))
+    handler.send_header("Sec-WebSocket-Accept", key)
+    if chosen:
+        handler.send_header("Sec-WebSocket-Protocol", chosen)
+    return SpdyWire(chosen, ports=True, tunnelled=True) if chosen == TUNNEL else (
+        WebSocketWire(chosen)
+    )  # fmt: skip
+
+
+def _spdy(handler: Any, ports: bool) -> Wire | None:
+    """The same over SPDY, which clients use whose WebSocket was refused, or that know none."""
+    lines = handler.headers.get_all("X-Stream-Protocol-Version") or ()
+    asked = [word.strip() for line in lines for word in line.split(",")]
+    known = SPDY_PORTS if ports else SPDY_PROTOCOLS
+    chosen = next((name for name in known if name in asked), "")
+    if asked and not chosen:
+        text = f"unable to upgrade: unable to negotiate protocol: client supports {asked}, "
+        refusal = errors.failure(403, text + f"server accepts {list(known)}")
+        handler._answer(Response(403, body=refusal.status))
+        return None
+    _switch(handler, "SPDY/3.1")
+    if chosen:
+        handler.send_header("X-Stream-Protocol-Version", chosen)
+    return SpdyWire(chosen, ports=ports)
+
+
+def _greet(wire: WebSocketWire, ports: list[str] | None) -> None:
+    """The first message on each channel: empty, or the port that it belongs to."""
+    if ports is None:
+        for channel in (OUTPUT, ERRORS, END):
+            wire.say(channel, b"")
+    for number, port in enumerate(",".join(ports or ()).split(",") if ports else ()):
+        wire.say(2 * number, sized(int(port)))
+        wire.say(2 * number + 1, sized(int(port)))
+
+
+def _exchange(owner: Any, stream: Any, wire: Wire, link: Link, ports: bool) -> None:
     """Both directions, until one side has ended."""
-    owner, sent, gone = handler.owner, 0, False
+    lock, sent = owner.cluster.lock, 0
     while not owner.stopping.is_set():
-        while not frames.empty():
-            opcode, data = frames.get()
-            if opcode == PING:
-                _send(handler.wfile, PONG, data)
-            elif opcode == CLOSE:
-                gone = True
-                with owner.cluster.lock:
-                    stream.write("", end=True)
-            elif opcode in (TEXT, BINARY) and data:
-                with owner.cluster.lock:
-                    _take(stream, data[0], data[1:])
-        with owner.cluster.lock:
-            pieces, over = stream.pieces[sent:], stream.over
-        sent += len(pieces)
-        for channel, data in pieces:
-            if channel == END:
-                if protocol not in ("v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io"):
-                    _send(handler.wfile, BINARY, bytes([END]) + json.dumps(data).encode())
-            else:
-                _send(handler.wfile, BINARY, bytes([channel]) + _bytes(data))
-        if over:
-            _send(handler.wfile, CLOSE, struct.pack(">H", 1000))
-        if over or gone:
+        _flush(wire, link)
+        data = link.read(TICK_SECONDS)
+        try:
+            heard = wire.receive(data) if data else []
+        except ValueError:
+            link.write(b"" if isinstance(wire, SpdyWire) else closing(BROKEN))
             return
-        time.sleep(TICK_SECONDS)
+        with lock:
+            for channel, piece, end, port in heard:
+                if port:
+                    stream.connect(port, channel // 2)
+                elif piece or end:
+                    stream.write(piece, end=end, channel=channel)
+            pieces, over = stream.since(sent), stream.over
+        sent += len(pieces)
+        for channel, said in pieces:
+            if said is None:
+                wire.end(channel)
+            elif channel == END and not ports:
+                wire.say(END, ending(said, wire.protocol))
+            else:
+                wire.say(channel, _bytes(said))
+        if over:
+            wire.bye()
+            _flush(wire, link)
+            return
+        if wire.gone or data == b"":
+            return
 
 
-def _take(stream: Any, channel: int, data: bytes) -> None:
-    """A frame of the client's."""
-    if channel == INPUT and data:
-        stream.write(data.decode("utf-8", "surrogateescape"))
-    elif channel == CLOSING and data[:1] == bytes([INPUT]):
-        stream.write("", end=True)
-
-
-def _read(source: Any, frames: queue.Queue[tuple[int, bytes]]) -> None:
-    """Puts the client's frames into a queue; the last one is a CLOSE."""
-    kind, parts = BINARY, b""
-    with contextlib.suppress(OSError, ValueError, struct.error):
-        while True:
-            first, second = source.read(2)
-            length = second & 127
-            if length == 126:
-                (length,) = struct.unpack(">H", source.read(2))
-            elif length == 127:
-                (length,) = struct.unpack(">Q", source.read(8))
-            if length > LARGEST_FRAME_BYTES or not second & 128:
-                break
-            mask = source.read(4)
-            data = source.read(length)
-            data = bytes(byte ^ mask[at % 4] for at, byte in enumerate(data))
-            opcode = first & 15
-            if opcode in (CLOSE, PING, PONG):
-                frames.put((opcode, data))
-                if opcode == CLOSE:
-                    return
-                continue
-            kind, parts = (opcode, data) if opcode else (kind, parts + data)
-            if first & 128:
-                frames.put((kind, parts))
-    frames.put((CLOSE, b""))
-
-
-def _send(target: Any, opcode: int, data: bytes) -> None:
-    size = len(data)
-    if size < 126:
-        head = bytes([128 | opcode, size])
-    elif size < 65536:
-        head = bytes([128 | opcode, 126]) + struct.pack(">H", size)
-    else:
-        head = bytes([128 | opcode, 127]) + struct.pack(">Q", size)
-    target.write(head + data)
-    target.flush()
+def _flush(wire: Wire, link: Link) -> None:
+    out = wire.out
+    if out:
+        link.write(bytes(out))
+        out.clear()

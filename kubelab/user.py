@@ -63,12 +63,21 @@ class You(Client):
                 self.send(self.servers[self.server], "cancel_request", self.name, call_id)
         self.streams.pop(token, None)
 
-    def write(self, token: int, data: Any, end: bool) -> None:
+    def write(self, token: int, data: Any, end: bool, channel: int = 0) -> None:
         """Sends into a stream of the user's; `end` says that nothing more will come."""
+        self.note(bytes=len(data), channel=channel, end=end)
+        self._onward(token, "stream_input", data, end, channel)
+
+    def connect(self, token: int, port: int, number: int) -> None:
+        """Opens one more connection to a forwarded port, under a number of the user's."""
+        self.note(port=port, number=number)
+        self._onward(token, "stream_connect", port, number)
+
+    def _onward(self, token: int, verb: str, *args: Any) -> None:
+        """To the API server that has the stream."""
         for call_id, call in self.calls.items():
             if call.watch and call.context[0] == token:
-                server = self.servers[self.server]
-                self.send(server, "stream_input", self.name, call_id, data, end)
+                self.send(self.servers[self.server], verb, self.name, call_id, *args)
 
     def act(self, text: str, detail: Obj) -> None:
         """The user begins something that takes several requests; it is the cause of them all."""
@@ -97,19 +106,24 @@ class You(Client):
             what = f"{detail.get('method')} {detail.get('path')}"
             because = f": {detail['message']}" if detail.get("message") else ""
             return f"You hear that the API server {outcome} {what} ({code}){because}."
+        if event.verb in STREAMED:
+            return STREAMED[event.verb].format(**{"bytes": 0, "port": "", **detail})
         return f"You hear from {event.actor}: {event.verb}."
 
 
 class Stream:
-    """An open connection to a process in a pod, or a log that goes on.
+    """An open connection to a process in a pod or to its ports, or a log that goes on.
 
-    `.pieces` are what has come so far, as (channel, data): 1 is output, 2 is errors, 3 the Status
-    at the end. `.over` says that no more will come.
+    `.pieces` are what has come so far, as (channel, data). Of a command, channel 1 is output, 2 is
+    errors, 3 the Status at the end. Of forwarded ports the connection number i has the channels 2i
+    for its bytes and 2i + 1 for what went wrong, and None is the end of a channel. `.over` says
+    that no more will come.
     """
 
     def __init__(self, cluster: Any, token: int) -> None:
         self._cluster = cluster
         self._token = token
+        self._connections = 0
 
     def _rows(self) -> list[tuple[str, Obj]]:
         rows: list[tuple[str, Obj]] = self._cluster.world.components["you"].streams.get(
@@ -117,23 +131,36 @@ class Stream:
         )
         return rows
 
+    def since(self, count: int) -> list[tuple[int, Any]]:
+        """What has come after the first so many pieces."""
+        rows = self._rows()[count:]
+        return [(obj["channel"], obj["data"]) for type_, obj in rows if type_ == "DATA"]
+
     @property
     def pieces(self) -> list[tuple[int, Any]]:
         """All that has come so far."""
-        return [(obj["channel"], obj["data"]) for type_, obj in self._rows() if type_ == "DATA"]
+        return self.since(0)
 
     @property
     def over(self) -> bool:
         """Whether the other side has ended it."""
-        return any(type_ == "CLOSED" for type_, _ in self._rows())
+        rows = self._rows()
+        return bool(rows) and rows[-1][0] == "CLOSED"
 
-    def write(self, data: Any = "", *, end: bool = False) -> None:
+    def write(self, data: Any = "", *, end: bool = False, channel: int = 0) -> None:
         """Sends input; `end` closes it."""
-        self._cluster.act("you", "write", self._token, data, end)
+        self._cluster.act("you", "write", self._token, data, end, channel)
+
+    def connect(self, port: int, number: int | None = None) -> int:
+        """Opens a connection to a port that is forwarded; returns its number."""
+        number = self._connections if number is None else number
+        self._connections = max(self._connections, number + 1)
+        self._cluster.act("you", "connect", self._token, port, number)
+        return number
 
     def text(self, channel: int = 1) -> str:
         """What has come on a channel, as one text."""
-        return "".join(str(data) for number, data in self.pieces if number == channel)
+        return "".join(_text(data) for number, data in self.pieces if number == channel)
 
     def wait(self, timeout: float = 60) -> bool:
         """Lets virtual time pass until it is over; False if it is not in time."""
@@ -142,6 +169,12 @@ class Stream:
     def cancel(self) -> None:
         """Goes away."""
         self._cluster.act("you", "close", self._token)
+
+
+def _text(data: Any) -> str:
+    if isinstance(data, bytes):
+        return data.decode("utf-8", "surrogateescape")
+    return "" if data is None else str(data)
 
 
 def streams(request: Request) -> bool:
@@ -157,6 +190,13 @@ WORDS = {
     "GET": "ask for", "POST": "ask to create", "PUT": "ask to replace", "PATCH": "ask to change",
     "DELETE": "ask to delete",
 }  # fmt: skip
+
+
+STREAMED = {
+    "write": "You send {bytes} bytes into an open stream.",
+    "connect": "You open a connection to the forwarded port {port}.",
+    "close": "You leave a stream or a watch, because you have seen enough.",
+}
 
 
 def _name_object(you: You, request: Request) -> None:

@@ -10,6 +10,7 @@ pods' network: what `proxy` asks of a pod goes through the kubelet of its node.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from kubelab.api import errors, fielderrors, kinds
@@ -23,7 +24,7 @@ from kubelab.api.objects import (
     namespace_of,
 )
 from kubelab.api.rest import Response
-from kubelab.apiserver import registry, routes
+from kubelab.apiserver import decoding, registry, routes
 from kubelab.apiserver.pending import Pending
 from kubelab.apiserver.streams import upgraded
 from kubelab.network.payloads import HttpRequest
@@ -153,20 +154,50 @@ def command(server: APIServer, pending: Pending) -> Response | None:
 
 
 def port_forward(server: APIServer, pending: Pending) -> Response | None:
-    """An upgraded connection to one port of a pod (`port` in the query)."""
+    """An upgraded connection to ports of a pod.
+
+    Over SPDY (in a WebSocket or not) each connection names its port when it is opened; a plain
+    WebSocket has the ports in the query, and one connection to each.
+    """
     pod, _ = registry.current(server, pending)
     if not get(pod, "spec", "nodeName"):
         raise errors.bad_request(f"pod {pending.route.name} does not have a host assigned")
     target = _reached(server, pending, pod)
     if not upgraded(pending):
         raise errors.bad_request("Upgrade request required")
-    port = str(pending.request.query.get("port") or "")
-    if not port.isdigit():
-        raise errors.bad_request('query parameter "port" is required')
+    ports = [] if _multiplexed(pending) else _ports(pending.request.query)
+    server.note(ports=ports)
     server.open_stream(pending, 101)
-    where = (namespace_of(pod), name_of(pod), int(port))
-    server.send(target, "forward_to", server.name, pending.token, *where)
+    where = (namespace_of(pod), name_of(pod), len(ports))
+    server.send(target, "forward_ports", server.name, pending.token, *where)
+    for number, port in enumerate(ports):
+        server.send(target, "forward_connect", server.name, pending.token, port, number)
     return None
+
+
+def _multiplexed(pending: Pending) -> bool:
+    """Whether the client will open connections of its own within this one."""
+    protocols = decoding.header(pending.request, "Sec-WebSocket-Protocol")
+    upgrade = decoding.header(pending.request, "Upgrade")
+    return "SPDY/3.1+portforward.k8s.io" in protocols or upgrade.upper() == "SPDY/3.1"
+
+
+def _ports(query: Obj) -> list[int]:
+    """The ports of a query. Raises ApiError."""
+    given = query.get("ports") or ()
+    found = []
+    for text in (given,) if isinstance(given, str) else tuple(given):
+        for word in text.split(","):
+            if not word.isascii() or not word.isdigit() or int(word) > 65535:
+                why = "value out of range" if word.isdigit() else "invalid syntax"
+                words = f'strconv.ParseUint: parsing "{word}": {why}'
+                raise errors.bad_request(f'unable to parse "{text}" as a port: {words}')
+            if not int(word):
+                raise errors.bad_request(f'port "{text}" must be > 0')
+            found.append(int(word))
+    if not found:
+        raise errors.bad_request('query parameter "port" is required')
+    return found
 
 
 # Proxies.
@@ -235,7 +266,8 @@ def _to_pod(server: APIServer, pending: Pending, name: str, port: int) -> Respon
     body = request.body.decode("utf-8", "replace") if isinstance(request.body, bytes) else ""
     host = f"{pod['status']['podIP']}:{port}"
     headers = tuple((k, v) for k, v in request.headers.items() if k.lower() != "authorization")
-    path = (rest or "/") + (f"?{query}" if query else "")
+    # Doubled slashes become one, as the real server joins paths.
+    path = (re.sub("/+", "/", rest) or "/") + (f"?{query}" if query else "")
     payload = HttpRequest(request.method, host, path, headers, body)
     server.send(target, "port_forward", server.name, pending.token, pending.route.namespace, name,
                 port, payload)  # fmt: skip

@@ -77,6 +77,12 @@ def _response(event: Event, detail: Any) -> str:
     return f"API server hears the answer {detail.get('code', '')} to a request of its own."
 
 
+def _from_kubelet(event: Event, detail: Any) -> str:
+    code = detail.get("code", 200)
+    said = "says" if code == 200 else f"refuses with {code} what it is asked for, and says"
+    return f"API server passes on what {event.actor} {said} in a stream."
+
+
 TELLERS: dict[str, Callable[[Event, Any], str]] = {
     "start": lambda event, detail: "API server starts; all it will ever know is in etcd.",
     "request": _request,
@@ -89,5 +95,14 @@ TELLERS: dict[str, Callable[[Event, Any], str]] = {
     ),
     "bookmark": lambda event, detail: "API server tells watchers how far they are.",
     "cancel_request": lambda event, detail: f"API server hears that {event.actor} stops watching.",
+    "kubelet_answered": _from_kubelet,
+    "stream_input": lambda event, detail: (
+        f"API server passes {detail.get('bytes')} bytes of {event.actor} on to "
+        f"{detail.get('kubelet', 'nobody')}."
+    ),
+    "stream_connect": lambda event, detail: (
+        f"API server asks {detail.get('kubelet', 'nobody')} for a connection to port "
+        f"{detail.get('port')} because {event.actor} opens one."
+    ),
     "undelivered": lambda event, detail: "API server finds that somebody no longer answers.",
 }

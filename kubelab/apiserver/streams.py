@@ -5,7 +5,9 @@ the client's call stays open until the kubelet has answered. A call that asks fo
 followed log, or an upgraded connection) is answered at once, and what comes later reaches the
 client as `watched(call, "DATA", piece)` until `closed(call)`; a piece has a `channel` (1 output,
 2 errors, 3 the end, as a Status) and its `data`. What the client sends goes the other way by
-`stream_input`.
+`stream_input`. Through one stream of forwarded ports go many connections, each with two channels
+(`stream_connect` opens one): 2i for the bytes of number i, 2i + 1 for what went wrong; data None is
+a channel's end.
 
 In Kubernetes: apimachinery's util/proxy (UpgradeAwareHandler) and the API server's
 generic/rest/streamer.go, with the kubelet's HTTP server behind them.
@@ -26,7 +28,7 @@ from kubelab.network.payloads import HttpResponse
 OUTPUT, ERRORS, END = 1, 2, 3
 KUBELET_PORT = 10250
 KUBELET_PATHS = {"container_logs": "containerLogs", "exec_in": "exec", "attach_to": "attach",
-                 "port_forward": "portForward"}  # fmt: skip
+                 "forward_ports": "portForward"}  # fmt: skip
 
 
 class Stream(NamedTuple):
@@ -35,6 +37,7 @@ class Stream(NamedTuple):
     client: str
     call_id: int
     kubelet: str
+    ports: bool = False
 
 
 class Streams(Housekeeping):
@@ -86,31 +89,48 @@ class Streams(Housekeeping):
     def open_stream(self, pending: Pending, status: int) -> Stream:
         """The client's call becomes a stream."""
         kubelet = f"kubelet/{pending.node}"
-        stream = self.streams[pending.token] = Stream(pending.client, pending.call_id, kubelet)
+        ports = pending.route.subresource == "portforward"
+        stream = Stream(pending.client, pending.call_id, kubelet, ports)
+        self.streams[pending.token] = stream
         headers = Obj({"Content-Type": "text/plain"}) if status == 200 else EMPTY
         self._answer(pending, Response(status, headers, None))
         return stream
 
     def _piece(self, token: int, stream: Stream, answer: Obj) -> None:
         """Hands one piece on; the last one ends the stream."""
+        if "channel" in answer:
+            self._tell(stream, answer["channel"], answer.get("data"))
         for channel, field in ((OUTPUT, "text"), (OUTPUT, "stdout"), (ERRORS, "stderr")):
             if answer.get(field):
                 self._tell(stream, channel, answer[field])
         if answer.get("more"):
             return
         del self.streams[token]
-        self._tell(stream, END, ended(answer))
+        if not stream.ports:
+            self._tell(stream, END, ended(answer))
         self.send(stream.client, "closed", stream.call_id)
 
     def _tell(self, stream: Stream, channel: int, data: Any) -> None:
         self.send(stream.client, "watched", stream.call_id, "DATA", Obj(channel=channel, data=data))
 
-    def stream_input(self, client: str, call_id: int, data: Any, end: bool) -> None:
+    def stream_input(
+        self, client: str, call_id: int, data: Any, end: bool, channel: int = 0
+    ) -> None:
         """The client sends into a stream of its own; `end` says that nothing more will come."""
+        self.note(bytes=len(data), channel=channel, end=end)
+        self._onward(client, call_id, "stream_input", data, end, channel)
+
+    def stream_connect(self, client: str, call_id: int, port: int, number: int) -> None:
+        """The client opens a connection through a stream of forwarded ports."""
+        self.note(port=port, number=number)
+        self._onward(client, call_id, "forward_connect", port, number)
+
+    def _onward(self, client: str, call_id: int, verb: str, *args: Any) -> None:
+        """To the kubelet that feeds the stream."""
         for token, stream in self.streams.items():
             if (stream.client, stream.call_id) == (client, call_id):
-                self.note(bytes=len(data), end=end)
-                self.send(stream.kubelet, "stream_input", self.name, token, data, end)
+                self.note(kubelet=stream.kubelet)
+                self.send(stream.kubelet, verb, self.name, token, *args)
 
     def end_stream(self, client: str, call_id: int) -> bool:
         """A client goes away; whether it had a stream."""

@@ -24,7 +24,7 @@ from kubelab.client.events import Recorder
 from kubelab.kubelet import hooks, words
 from kubelab.kubelet.backoff import Backoff
 from kubelab.kubelet.eviction import Eviction
-from kubelab.kubelet.forwarding import Connection, Forwarding
+from kubelab.kubelet.forwarding import Forwarding
 from kubelab.kubelet.imagegc import ImageGC
 from kubelab.kubelet.imagepuller import ImagePuller
 from kubelab.kubelet.mounting import RESYNC_SECONDS
@@ -92,7 +92,6 @@ class Kubelet(Forwarding):
         self.static = StaticPods(self)
         self.streams: dict[int, Stream] = {}
         self.talks: dict[str, int] = {}
-        self.connections: dict[str, Connection] = {}
         self.ready_for_pods = False
         self.relist_phase_ns = self.now % SECOND
         self.changed_pods: dict[str, None] = {}

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from kubelab.runtime.service import Runtime
 
 FOLLOW_SECONDS = 0.5
+# The channels of a command's stream that come from the client.
+INPUT, SIZE = 0, 4
 WAITING = {
     "ErrImagePull": "image can't be pulled",
     "ImagePullBackOff": "trying and failing to pull image",
@@ -53,10 +55,9 @@ class Serving(Client):
     workers: dict[str, PodWorker]
     streams: dict[int, Stream]
     last_stream: int
-    # Commands that are talked to (the number of the runtime's call), and forwarded ports.
+    # Commands that are talked to: the number of the runtime's call.
     talks: dict[str, int]
     cri_calls: dict[int, Any]
-    connections: dict[str, Any]
 
     if TYPE_CHECKING:
 
@@ -179,7 +180,7 @@ class Serving(Client):
     def stream_closed(self, reply_to: str, token: Any) -> None:
         """Who followed a log or talked to a command does so no longer."""
         key = f"{reply_to} {token}"
-        self.connections.pop(key, None)
+        self.forward_closed(key)
         call = self.talks.pop(key, None)
         if call is not None:
             self.cri_calls.pop(call, None)
@@ -230,18 +231,25 @@ class Serving(Client):
             reply_to, token = call.context
             self.serve_answer(reply_to, token, code=200, stdout=stdout, stderr=stderr, more=True)
 
-    def stream_input(self, reply_to: str, token: Any, data: Any, end: bool) -> None:
-        """Input for a running command, or bytes for a forwarded port."""
+    def stream_input(
+        self, reply_to: str, token: Any, data: Any, end: bool, channel: int = 0
+    ) -> None:
+        """Input for a running command (channel 4: the size of its window), or for a port."""
         key = f"{reply_to} {token}"
-        if key in self.talks:
+        self.note(bytes=len(data), channel=channel)
+        if key not in self.talks:
+            self.forwarded_input(key, data, end, channel)
+        elif channel in (INPUT, SIZE):
             text = data.decode(errors="surrogateescape") if isinstance(data, bytes) else data
-            self.send(self.runtime.name, "exec_input", self.name, self.talks[key], text, end)
-        elif key in self.connections:
-            self.connections[key] = self.connections[key].received(data, end)
-            self.forward_on(key)
+            verb = "exec_input" if channel == INPUT else "exec_size"
+            self.send(self.runtime.name, verb, self.name, self.talks[key], text, end)
 
-    def forward_on(self, key: str) -> None:
+    def forwarded_input(self, session: str, data: Any, end: bool, channel: int) -> None:
         """Hands on what came for a forwarded port; see `forwarding.py`."""
+        raise NotImplementedError
+
+    def forward_closed(self, session: str) -> None:
+        """Who used forwarded ports has gone; see `forwarding.py`."""
         raise NotImplementedError
 
     def executed(self, answer: Answer, reply_to: str, token: Any) -> None:

@@ -40,6 +40,14 @@ def parse(data: bytes) -> tuple[HttpRequest, bytes] | None:
     return request, rest[wanted:]
 
 
+def is_last(data: bytes) -> bool:
+    """Whether the first request in bytes asks that the connection be closed after its answer."""
+    head = data.partition(b"\r\n\r\n")[0].lower()
+    first, *lines = head.split(b"\r\n")
+    said = [line.partition(b":")[2].strip() for line in lines if line.startswith(b"connection:")]
+    return b"close" in said or (first.endswith(b" http/1.0") and b"keep-alive" not in said)
+
+
 def render(response: HttpResponse, method: str = "GET") -> bytes:
     """An answer as bytes."""
     try:

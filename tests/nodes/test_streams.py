@@ -117,21 +117,68 @@ def test_a_shell_on_a_terminal_echoes_keeps_its_state_and_heeds_ctrl_c(running: 
 
 
 def test_a_forwarded_port_carries_bytes(running: Cluster) -> None:
-    """HTTP written in two pieces is answered as bytes; a closed port says so at the end."""
+    """HTTP written in two pieces is answered as bytes; the end of the input ends the connection."""
     c = running.fork()
-    stream: Any = c.request("GET", f"{PODS}/web/portforward?port=80", headers=UPGRADE).body
+    stream: Any = c.request("GET", f"{PODS}/web/portforward?ports=80", headers=UPGRADE).body
     stream.write(b"GET / HTTP/1.1\r\nHo")
     stream.write(b"st: x\r\n\r\n")
     c.run(1)
-    answer = b"".join(data for _, data in stream.pieces)
-    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert answer.endswith(b"<h1>Welcome to nginx!</h1>\n")
+    answer = stream.text(0)
+    assert answer.startswith("HTTP/1.1 200 OK\r\n")
+    assert answer.endswith("<h1>Welcome to nginx!</h1>\n")
     stream.write(b"", end=True)
     assert stream.wait()
-    stream = c.request("GET", f"{PODS}/web/portforward?port=81", headers=UPGRADE).body
-    stream.write(b"GET / HTTP/1.1\r\n\r\n")
+    assert stream.pieces[-2:] == [(0, None), (1, None)]
+
+
+def test_a_closed_port_is_told_in_containerds_words(running: Cluster) -> None:
+    """The channel behind the connection's own says what could not be reached, then both end."""
+    c = running.fork()
+    stream: Any = c.request("GET", f"{PODS}/web/portforward?ports=81", headers=UPGRADE).body
     assert stream.wait()
-    assert "127.0.0.1:81: connect: connection refused" in stream.pieces[-1][1]["message"]
+    text = stream.text(1)
+    assert text.startswith("error forwarding port 81 to pod ")
+    assert "IPv4: dial tcp4 127.0.0.1:81: connect: connection refused IPv6 dial" in text
+    assert stream.pieces[-2:] == [(0, None), (1, None)]
+
+
+def test_many_connections_go_through_one_stream(running: Cluster) -> None:
+    """Each has channels of its own; `Connection: close` ends one, and the stream goes on."""
+    c = running.fork()
+    headers = {**UPGRADE, "Sec-WebSocket-Protocol": "SPDY/3.1+portforward.k8s.io"}
+    stream: Any = c.request("GET", f"{PODS}/web/portforward", headers=headers).body
+    one, other = stream.connect(80), stream.connect(80)
+    ask = b"GET /index.html HTTP/1.1\r\nHost: x\r\n\r\n"
+    stream.write(ask.replace(b"Host: x", b"Connection: close"), channel=2 * other)
+    stream.write(ask + ask, channel=2 * one)
+    c.run(1)
+    assert stream.text(0).count("Welcome") == 2
+    assert stream.text(2).count("Welcome") == 1
+    assert (2, None) in stream.pieces
+    assert (0, None) not in stream.pieces
+    assert not stream.over
+    stream.cancel()
+    c.run(1)
+    kubelet: Any = c.world.components["kubelet/node-1"]
+    assert not kubelet.forwards
+    assert not kubelet.connections
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("", 'query parameter "port" is required'),
+        ("ports=0", 'port "0" must be > 0'),
+        ("ports=80,x", 'unable to parse "80,x" as a port: strconv.ParseUint: parsing "x": '
+         "invalid syntax"),
+        ("ports=70000", 'unable to parse "70000" as a port: strconv.ParseUint: parsing "70000": '
+         "value out of range"),
+    ],
+)  # fmt: skip
+def test_ports_that_are_none(running: Cluster, query: str, message: str) -> None:
+    """What the query of a plain WebSocket must hold."""
+    answer = running.request("GET", f"{PODS}/web/portforward?{query}", headers=UPGRADE)
+    assert (answer.status, answer.message) == (400, message)
 
 
 def test_the_server_proxies_to_pods_and_services(running: Cluster) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kubelab.api import kinds
+from kubelab.api.objects import get
 from kubelab.api.rest import Response, url
 from kubelab.scheduler import wakeups
 from kubelab.scheduler.asking import PluginError, ask, warn
@@ -74,6 +75,7 @@ class Binder:
         binding = self.under_way[pod.key] = Binding(queued, pod, node.name)
         writes: list[Write] = []
         waits_for: list[str] = []
+        quiet = True
         try:
             for point in ("reserve", "permit"):
                 for plugin, _ in cycle.profile.at(point):
@@ -83,8 +85,9 @@ class Binder:
                     if point == "permit" and status.code == WAIT:
                         self._ask_to_wait(binding, plugin.name, status.detail["seconds"])
                         continue
-                    self._rejected(binding, status._replace(plugin=plugin.name), point)
+                    self._rejected(binding, status._replace(plugin=plugin.name), point, quiet=True)
                     return
+            quiet = False
             for plugin, _ in cycle.profile.at("preBind"):
                 needed = ask(plugin, "pre_bind", cycle, node)
                 if needed:
@@ -92,15 +95,20 @@ class Binder:
                     waits_for += needed[1]
         except PluginError as error:
             warn(error)
-            self.fail(binding, str(error))
+            self.fail(binding, str(error), quiet=quiet)
             return
         binding.writes, binding.waits_for = tuple(writes), tuple(waits_for)
         if writes or waits_for or binding.permits:
-            # Whoever else looks for a node is told that this one is as good as taken.
-            scheduler, status = self.scheduler, {"nominatedNodeName": node.name}
-            scheduler.patch("v1/Pod", pod.namespace, pod.name, {"status": status}, "status")
+            self._announce(pod, node.name)
         if not binding.permits:
             self._prepare(binding)
+
+    def _announce(self, pod: PodInfo, node: str) -> None:
+        """Whoever else looks for a node is told that this one is as good as taken."""
+        scheduler, status = self.scheduler, {"nominatedNodeName": node}
+        current = scheduler.lister.get("v1/Pod", pod.key)
+        if get(current, "status", "nominatedNodeName") != node:
+            scheduler.patch("v1/Pod", pod.namespace, pod.name, {"status": status}, "status")
 
     def _ask_to_wait(self, binding: Binding, plugin: str, seconds: float) -> None:
         scheduler, key = self.scheduler, binding.pod.key
@@ -133,6 +141,18 @@ class Binder:
         if binding is not None and plugin in binding.permits:
             text = f"rejected due to timeout after waiting {duration(seconds)} at plugin {plugin}"
             self.reject(key, plugin, text)
+
+    def take_back(self, key: str, by: str) -> bool:
+        """Ends the way of a pod that must make room, if its binding has not been asked for yet.
+
+        The pod is not deleted then: it goes back to the queue as after an error.
+        """
+        binding = self.under_way.get(key)
+        if binding is None or not (binding.permits or binding.open or binding.waits_for):
+            return False
+        text = "waiting on permit for pod: preempted" if binding.permits else f"preempted by {by}"
+        self.fail(binding, text)
+        return True
 
     def remember(self, event: ClusterEvent) -> None:
         """Keeps an event for the pods that wait, in case they are refused."""
@@ -227,13 +247,16 @@ class Binder:
             except PluginError as error:
                 warn(error)
 
-    def _rejected(self, binding: Binding, status: Status, point: str) -> None:
+    def _rejected(
+        self, binding: Binding, status: Status, point: str, *, quiet: bool = False
+    ) -> None:
         """Refused at Reserve or Permit: counted like a refusal by one node."""
         if not status.rejected:
             text = f'running {point.title()} plugin "{status.plugin}": {status.message}'
-            self.fail(binding, text)
+            self.fail(binding, text, quiet=quiet)
             return
-        self.fail(binding, fit_error(1, [status]), (status.plugin,), "Unschedulable")
+        message = fit_error(1, [status])
+        self.fail(binding, message, (status.plugin,), "Unschedulable", quiet=quiet)
 
     def fail(
         self,
@@ -241,20 +264,26 @@ class Binder:
         message: str,
         refused_by: tuple[str, ...] = (),
         reason: str = "SchedulerError",
+        *,
+        quiet: bool = False,
     ) -> None:
-        """Undoes the choice."""
+        """Undoes the choice.
+
+        That a place has become free is an event for the pods that wait, unless it was taken and
+        given back in one and the same cycle (`quiet`).
+        """
         scheduler, key = self.scheduler, binding.pod.key
         self.under_way.pop(key, None)
         for timer in (binding.timer, *binding.permits.values()):
             scheduler.cancel(timer)
         scheduler.note(pod=key, failed=message)
+        scheduler.history.take_back(key, message)
         assumed = scheduler.handle.assumed_volumes
         for volume in [name for name, pod in assumed.items() if pod == key]:
             del assumed[volume]
         gone = scheduler.cache.forget(key)
-        if gone is not None:
-            event = ClusterEvent(wakeups.ASSIGNED_POD, wakeups.DELETE, gone, None)
-            scheduler.wake(event)
+        if gone is not None and not quiet:
+            scheduler.wake(ClusterEvent(wakeups.ASSIGNED_POD, wakeups.DELETE, gone, None))
         scheduler.fail(binding.queued, refused_by, reason, message, "")
         if refused_by and scheduler.queue.recheck(key, binding.events, scheduler.now):
             scheduler.turn()

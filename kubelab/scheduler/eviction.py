@@ -3,6 +3,7 @@
 Each victim first gets the condition DisruptionTarget, then it is deleted with its own grace period.
 The last one goes after the others: while deletions are still being asked for, the pod they make
 room for is kept out of the queue, and the disappearance of the last victim must find it waiting.
+A victim that is not bound yet is only taken back, and one on its way out is left alone.
 
 In Kubernetes: pkg/scheduler/framework/preemption/executor.go (prepareCandidateAsync).
 """
@@ -18,6 +19,10 @@ from kubelab.scheduler.preemption import BY_SCHEDULER
 
 if TYPE_CHECKING:
     from kubelab.scheduler.scheduler import Scheduler
+
+
+# What is added to the Event of a victim that was on its way to its node only.
+IN_MEMORY = " (in kube-scheduler memory)."
 
 
 class Eviction:
@@ -42,6 +47,11 @@ class Evictor:
     def begin(self, pod: PodInfo, node: str, victims: tuple[PodInfo, ...]) -> None:
         """Ends the nominations that no longer hold and evicts all victims but the last."""
         scheduler = self.scheduler
+        staying = [victim for victim in victims if not self._is_leaving(victim)]
+        if not staying:
+            # Nobody needs to be told; the pod waits until the last of them is gone.
+            scheduler.handle.preempting.pop(pod.uid, None)
+            return
         for other in scheduler.nominator.on(node):
             if other.priority < pod.priority:
                 scheduler.nominator.remove(other.key)
@@ -49,7 +59,7 @@ class Evictor:
                     "v1/Pod", other.namespace, other.name,
                     {"status": {"nominatedNodeName": None}}, "status",
                 )  # fmt: skip
-        *others, last = victims
+        *others, last = staying
         self.under_way[pod.uid] = Eviction(pod, node, last, len(others))
         for victim in others:
             self._evict(pod, victim)
@@ -67,10 +77,17 @@ class Evictor:
         self.scheduler.handle.preempting.pop(uid, None)
         self._evict(eviction.pod, last)
 
+    def _is_leaving(self, victim: PodInfo) -> bool:
+        current = self.scheduler.lister.get("v1/Pod", victim.key)
+        return current is None or bool(get(current, "metadata", "deletionTimestamp"))
+
     def _evict(self, pod: PodInfo, victim: PodInfo) -> None:
         scheduler = self.scheduler
-        current = scheduler.lister.get("v1/Pod", victim.key)
-        if current is None or get(current, "metadata", "deletionTimestamp"):
+        if self._is_leaving(victim):
+            self._done(pod.uid)
+            return
+        if scheduler.binder.take_back(victim.key, "DefaultPreemption"):
+            self._record(pod.uid, victim, IN_MEMORY)
             self._done(pod.uid)
             return
         condition = {
@@ -78,6 +95,9 @@ class Evictor:
             "message": f"{pod.scheduler_name}: preempting to accommodate a higher priority pod",
             "lastProbeTime": None, "lastTransitionTime": scheduler.timestamp,
         }  # fmt: skip
+        generation = get(scheduler.lister.get("v1/Pod", victim.key), "metadata", "generation")
+        if generation:
+            condition["observedGeneration"] = generation
         scheduler.patch(
             "v1/Pod", victim.namespace, victim.name, {"status": {"conditions": [condition]}},
             "status", reply="evictor.marked", context=(pod.uid, victim),
@@ -102,11 +122,15 @@ class Evictor:
         if not response.ok and response.status != 404:
             self._failed(uid)
             return
-        eviction = self.under_way.get(uid)
-        if eviction is not None and response.ok:
-            text = f"Preempted by pod {uid} on node {eviction.node}"
-            scheduler.record(victim, "Normal", "Preempted", text, "Preempting")
+        if response.ok:
+            self._record(uid, victim)
         self._done(uid)
+
+    def _record(self, uid: str, victim: PodInfo, addition: str = "") -> None:
+        eviction = self.under_way.get(uid)
+        if eviction is not None:
+            text = f"Preempted by pod {uid} on node {eviction.node}{addition}"
+            self.scheduler.record(victim, "Normal", "Preempted", text, "Preempting")
 
     def _done(self, uid: str) -> None:
         eviction = self.under_way.get(uid)

@@ -42,6 +42,12 @@ class Decisions:
         while len(self.full) > KEPT_RECORDS:
             self.size -= self._oldest()[2]
 
+    def take_back(self, key: str, message: str) -> None:
+        """The last decision on a pod did not come to its end: it has no node after all."""
+        known = self.by_pod.get(key)
+        if known:
+            self.by_pod[key] = (*known[:-1], known[-1]._replace(node=None, message=message))
+
     def _oldest(self) -> tuple[str, int, int]:
         return self.full.pop(next(iter(self.full)))
 

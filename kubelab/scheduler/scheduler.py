@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab.api.objects import EMPTY, Obj, get
-from kubelab.client.client import Client
 from kubelab.client.events import Recorder
+from kubelab.client.leaderelection import Candidate
 from kubelab.client.sentences import heard
 from kubelab.scheduler import config
 from kubelab.scheduler.asking import PluginError, ask, warn
@@ -25,7 +25,7 @@ from kubelab.scheduler.cycle import NO_NODES, Outcome, choose, decision_of, eval
 from kubelab.scheduler.decision import Decision
 from kubelab.scheduler.eventhandlers import KINDS, EventHandlers, InformerLister
 from kubelab.scheduler.eviction import Evictor
-from kubelab.scheduler.framework import SUCCESS, Cycle, Handle, Status
+from kubelab.scheduler.framework import SUCCESS, UNSCHEDULABLE, Cycle, Handle, Status
 from kubelab.scheduler.history import Decisions
 from kubelab.scheduler.memo import Memo
 from kubelab.scheduler.nominator import Nominator
@@ -44,16 +44,25 @@ EVENT_BYTES = 1024
 START_SECONDS = 0.1
 
 
-class Scheduler(Client):
-    """The process kube-scheduler."""
+class Scheduler(Candidate):
+    """The process kube-scheduler.
+
+    With `elects` it fills its caches at once, but schedules only while it leads.
+    """
+
+    lease_name = "kube-scheduler"
 
     def __init__(
         self,
         name: str = "scheduler",
         servers: tuple[str, ...] = ("apiserver-1",),
         configuration: Obj | None = None,
+        *,
+        elects: bool = False,
+        alone: bool = True,
     ) -> None:
         super().__init__(name, servers=servers, agent="kube-scheduler")
+        self.elects, self.alone = elects, alone
         self.settings = config.load(configuration)
 
     def start(self) -> None:
@@ -81,10 +90,20 @@ class Scheduler(Client):
         self.flush_timer: int | None = None
         for kind in KINDS:
             self.events.watch(kind)
+        if self.elects:
+            self.campaign()
+
+    def lead(self) -> None:
+        self.informed("")
+
+    def event_component(self) -> str:
+        return "default-scheduler"
 
     def informed(self, informer: str) -> None:
         """When all caches are filled, the pods that wait already get their turns."""
         if self.running or not all(known.synced for known in self.informers.values()):
+            return
+        if self.elects and not self.leading:
             return
         self.running = True
         self.begins_ns = self.now + round(START_SECONDS * SECOND)
@@ -262,7 +281,8 @@ class Scheduler(Client):
                 if result.code == SUCCESS:
                     reasons = []
                     break
-                if not result.rejected:
+                if result.code != UNSCHEDULABLE:
+                    # An error, or the word that nothing can help: the others are not asked.
                     reasons = list(result.reasons)
                     break
                 reasons += result.reasons

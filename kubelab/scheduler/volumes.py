@@ -88,36 +88,36 @@ def allowed_on(storage_class: Obj, node: NodeInfo) -> bool:
     terms = storage_class.get("allowedTopologies")
     if not terms:
         return True
+    wanted = [term.get("matchLabelExpressions") for term in terms]
     return any(
-        all(
-            node.labels.get(item["key"]) in item["values"]
-            for item in term.get("matchLabelExpressions") or ()
-        )
-        for term in terms
+        all(node.labels.get(item["key"]) in item["values"] for item in expressions)
+        for expressions in wanted
+        if expressions
     )
 
 
 def matching_volume(
     claim: Obj, volumes: Iterable[Obj], node: NodeInfo, taken: dict[str, str]
 ) -> Obj | None:
-    """The smallest volume that a claim which waits for its pod may be bound to on the node."""
+    """The smallest volume that a claim which waits for its pod may be bound to on the node.
+
+    A volume that was made for just this claim is the only one, whether or not it fits the node.
+    """
     size, wanted = requested(claim), get(claim, "spec", default=EMPTY)
     selector = label_selector(wanted.get("selector"))
-    mode = wanted.get("volumeMode") or "Filesystem"
     best: Obj | None = None
     for volume in volumes:
         spec, meta = volume["spec"], volume["metadata"]
+        reserved = spec.get("claimRef")
         if meta["name"] in taken or meta.get("deletionTimestamp") or capacity(volume) < size:
             continue
-        if (spec.get("volumeMode") or "Filesystem") != mode or not fits_node(volume, node):
+        if (reserved and not is_for(reserved, claim)) or not _alike(spec, wanted):
             continue
-        owner = spec.get("claimRef")
-        if owner:
-            own = claim["metadata"]
-            if owner.get("name") == own["name"] and owner.get("namespace") == own["namespace"]:
-                return volume
+        if class_name(volume) != class_name(claim):
             continue
-        if get(volume, "status", "phase") != "Available" or class_name(volume) != class_name(claim):
+        if reserved:
+            return volume if fits_node(volume, node) else None
+        if get(volume, "status", "phase") != "Available" or not fits_node(volume, node):
             continue
         if selector is not None and not selects(selector, meta.get("labels") or EMPTY):
             continue
@@ -126,3 +126,24 @@ def matching_volume(
         if best is None or capacity(volume) < capacity(best):
             best = volume
     return best
+
+
+def is_for(reserved: Obj, claim: Obj) -> bool:
+    """Whether a volume's `claimRef` names the claim, and this very one if it names a UID."""
+    own = claim["metadata"]
+    same = all(reserved.get(field) == own[field] for field in ("name", "namespace"))
+    return same and reserved.get("uid") in (None, "", own.get("uid"))
+
+
+def _alike(spec: Obj, wanted: Obj) -> bool:
+    """Whether a volume is of the kind that is wanted: a file system or a bare disk, and of the same
+    class of attributes."""
+    modes = [one.get("volumeMode") or "Filesystem" for one in (spec, wanted)]
+    attributes = [one.get("volumeAttributesClassName") or "" for one in (spec, wanted)]
+    return modes[0] == modes[1] and attributes[0] == attributes[1]
+
+
+def owned_by_pod(claim: Obj, pod: PodInfo) -> bool:
+    """Whether an ephemeral volume's claim was made for just this pod."""
+    owners = get(claim, "metadata", "ownerReferences", default=())
+    return any(owner.get("controller") and owner.get("uid") == pod.uid for owner in owners)

@@ -8,7 +8,7 @@ import pytest
 
 from kubelab.scheduler.binding import duration
 from kubelab.scheduler.cache import NodeInfo
-from kubelab.scheduler.framework import Cycle, Plugin, wait
+from kubelab.scheduler.framework import Cycle, Plugin, unschedulable, wait
 from tests.scheduler.lab import Scene, node, pod
 
 
@@ -105,3 +105,36 @@ def test_nobody_waits() -> None:
 def test_durations(seconds: float, text: str) -> None:
     """Times are written as Go writes them."""
     assert duration(seconds) == text
+
+
+class Refuser(Plugin):
+    """Says no at the door."""
+
+    name = "Refuser"
+
+    def permit(self, cycle: Cycle, node: NodeInfo) -> Any:
+        return unschedulable("not today") if cycle.pod.name == "p" else None
+
+
+def test_refused_in_its_own_cycle() -> None:
+    """A place that was taken and given back in one cycle is no news for the pods that wait."""
+    found = Scene(node("a", "1"), pod("q", requests={"cpu": "2"}))
+    found.world.inject("scheduler", "add_plugin", (Refuser, 1))
+    found.run(20)
+    before = found.scheduler.attempts
+    found.put(pod("p", requests={"cpu": "1"}))
+    assert found.message("p") == "0/1 nodes are available: 1 not today."
+    assert found.condition("p")["reason"] == "Unschedulable"
+    assert found.scheduler.attempts == before + 1
+
+
+def test_a_waiting_pod_makes_room() -> None:
+    """A more important pod takes the place of one that still waits; nothing is deleted."""
+    found = scene()
+    found.put(pod("boss", requests={"cpu": "1"}, priority=9), seconds=0.3)
+    assert found.get("default/boss")["status"]["nominatedNodeName"] == "a"
+    text = "Preempted by pod uid-boss on node a (in kube-scheduler memory)."
+    assert ("p", "Preempted", text) in found.events()
+    assert not [r for r in found.server.asked if r.method == "DELETE"]
+    assert found.condition("p")["message"].startswith("waiting on permit for pod: preempted")
+    assert found.condition("p")["reason"] == "SchedulerError"

@@ -138,3 +138,16 @@ class TestPreemption:
         self.scene.put(pod("q", requests={"cpu": "1"}, priority=3), seconds=20)
         assert self.scene.node_of("p") == "a"
         assert self.scene.node_of("q") is None
+
+    def test_victims_on_their_way_out(self) -> None:
+        """A victim that terminates already is left alone; its end lets the pod in."""
+        gone = {"deletionTimestamp": "2025-01-01T00:00:00Z"}
+        leaving = pod("u", "a", {"cpu": "2"}, meta=gone)
+        decision = self.run(node("a", "2"), leaving)
+        assert decision.victims == ("default/u",)
+        self.scene.run(1)
+        assert self.scene.scheduler.idle()
+        assert not [event for event in self.scene.events() if event[1] == "Preempted"]
+        assert not [one for one in self.scene.server.asked if one.method == "DELETE"]
+        self.scene.remove("pods", "default/u", seconds=2)
+        assert self.scene.node_of("p") == "a"

@@ -41,7 +41,8 @@ BASIC = ("cpu", "memory", "ephemeral-storage")
 
 def is_extended(resource: str) -> bool:
     """Whether a resource belongs to somebody's own domain, as devices do."""
-    return "/" in resource and "kubernetes.io/" not in resource
+    native = "/" not in resource or "kubernetes.io/" in resource
+    return not native and not resource.startswith("requests.")
 
 
 class NodeResourcesFit(Plugin):

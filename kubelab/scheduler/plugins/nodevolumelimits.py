@@ -9,7 +9,7 @@ that are migrated to CSI.
 
 from __future__ import annotations
 
-from kubelab.api.objects import get
+from kubelab.api.objects import Obj, get
 from kubelab.scheduler import wakeups
 from kubelab.scheduler.cache import NodeInfo
 from kubelab.scheduler.framework import SKIP, Cycle, Handle, Lister, Plugin, Status, unschedulable
@@ -34,6 +34,7 @@ def csi_volumes(lister: Lister, pod: PodInfo) -> dict[str, str]:
             if source:
                 found[f"{source['driver']}/{source['volumeHandle']}"] = source["driver"]
             continue
+        # Not bound yet: the volume will be one of the driver that the class names.
         storage_class = lister.get(CLASS, class_name(claim))
         if storage_class is not None:
             driver = storage_class["provisioner"]
@@ -61,21 +62,22 @@ class NodeVolumeLimits(Plugin):
         limits = self._limits(lister, node.name)
         if not limits:
             return None
+        added = csi_volumes(lister, cycle.pod)
+        if not added:
+            return None
         present: dict[str, str] = {}
         for other in node.pods:
             if other.volumes:
                 present.update(csi_volumes(lister, other))
+        # What pods on the node use already is not attached once more; what is only still attached
+        # counts as somebody else's.
+        added = {name: driver for name, driver in added.items() if name not in present}
         for attachment in lister.list("storage.k8s.io/v1/VolumeAttachment"):
             spec = attachment["spec"]
             volume = lister.get(PV, get(spec, "source", "persistentVolumeName", default=""))
             source = get(volume, "spec", "csi") if volume else None
             if spec["nodeName"] == node.name and source:
                 present[f"{source['driver']}/{source['volumeHandle']}"] = source["driver"]
-        added = {
-            name: driver
-            for name, driver in csi_volumes(lister, cycle.pod).items()
-            if name not in present
-        }
         for driver, limit in limits.items():
             more = sum(1 for other in added.values() if other == driver)
             have = sum(1 for other in present.values() if other == driver)
@@ -100,4 +102,15 @@ class NodeVolumeLimits(Plugin):
             return any(ref.key == key for ref in claims_of(pod))
         if event.resource == wakeups.ASSIGNED_POD:
             return bool(claims_of(event.old))
+        if event.resource == "CSINode" and event.old is not None:
+            before, after = counts(event.old), counts(event.new)
+            return any(count > before.get(name, 0) for name, count in after.items())
+        if event.resource == "VolumeAttachment":
+            return any(not ref.ephemeral for ref in claims_of(pod))
         return True
+
+
+def counts(csi_node: Obj) -> dict[str, int]:
+    """The limit of each driver on a node; 0 where none is named."""
+    drivers = get(csi_node, "spec", "drivers", default=())
+    return {one["name"]: get(one, "allocatable", "count", default=0) for one in drivers}

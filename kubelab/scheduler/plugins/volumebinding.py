@@ -42,6 +42,7 @@ from kubelab.scheduler.volumes import (
     fits_node,
     is_bound,
     matching_volume,
+    owned_by_pod,
     requested,
     waits_for_consumer,
 )
@@ -52,6 +53,12 @@ REASON_NODE = "node(s) didn't match PersistentVolume's node affinity"
 REASON_BIND = "node(s) didn't find available persistent volumes to bind"
 REASON_SPACE = "node(s) did not have enough free storage"
 REASON_MISSING = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
+
+
+# Kinds whose changes may help.
+HEARD = tuple(kind for kind in wakeups.VOLUME_KINDS if kind != "VolumeAttachment")
+# Which kinds of volumes of old a node has served by CSI drivers.
+MIGRATED = "storage.alpha.kubernetes.io/migrated-plugins"
 
 
 class Claims(NamedTuple):
@@ -75,10 +82,8 @@ class VolumeBinding(Plugin):
     events = (
         wakeups.NODE_ADDED,
         (wakeups.NODE, wakeups.LABEL),
-        *((kind, wakeups.ADD) for kind in wakeups.VOLUME_KINDS if kind != "VolumeAttachment"),
-        *((kind, wakeups.UPDATE) for kind in wakeups.VOLUME_KINDS if kind != "VolumeAttachment"),
-        ("CSIStorageCapacity", wakeups.DELETE),
-        ("CSIDriver", wakeups.DELETE),
+        *((kind, wakeups.ADD) for kind in HEARD if kind != "CSIDriver"),
+        *((kind, wakeups.UPDATE) for kind in HEARD),
     )
 
     def pre_filter(self, cycle: Cycle) -> Status | None:
@@ -87,6 +92,9 @@ class VolumeBinding(Plugin):
         for ref in claims_of(cycle.pod):
             claim = lister.get(PVC, ref.key)
             problem = self._problem(claim, ref.name, ephemeral=ref.ephemeral)
+            if claim and ref.ephemeral and not problem and not owned_by_pod(claim, cycle.pod):
+                owner = cycle.pod.key
+                problem = f"PVC {ref.key} was not created for pod {owner} (pod is not owner)"
             if claim is None or problem:
                 return unresolvable(problem)
             claims.append(claim)
@@ -124,10 +132,15 @@ class VolumeBinding(Plugin):
     def filter(self, cycle: Cycle, node: NodeInfo) -> Status | None:
         lister, claims = cycle.handle.lister, cycle.state[self.name]
         reasons = []
-        volumes = [lister.get(PV, get(claim, "spec", "volumeName")) for claim in claims.bound]
-        missing = any(volume is None for volume in volumes)
-        if not missing and not all(fits_node(volume, node) for volume in volumes if volume):
-            reasons.append(REASON_NODE)
+        missing = False
+        for claim in claims.bound:
+            # The first volume that is wrong decides what is said of the bound ones.
+            volume = lister.get(PV, get(claim, "spec", "volumeName"))
+            missing = volume is None
+            if volume is None or not fits_node(volume, node):
+                if volume is not None:
+                    reasons.append(REASON_NODE)
+                break
         plan = self.plan(cycle, node)
         if isinstance(plan, str):
             reasons.append(plan)
@@ -206,10 +219,46 @@ class VolumeBinding(Plugin):
             meta = event.new["metadata"]
             key = f"{meta['namespace']}/{meta['name']}"
             return any(ref.key == key for ref in claims_of(pod))
-        if event.resource == "StorageClass" and event.old is not None:
-            before, after = event.old, event.new
-            return bool(before.get("allowedTopologies") != after.get("allowedTopologies"))
-        return True
+        rule = CHANGES.get(event.resource)
+        return rule is None or event.old is None or rule(event.old, event.new)
+
+
+def _elsewhere(old: Obj, new: Obj) -> bool:
+    """A class makes volumes in other places than before."""
+    return bool(old.get("allowedTopologies") != new.get("allowedTopologies"))
+
+
+def _migrates(old: Obj, new: Obj) -> bool:
+    """A node has other kinds of volumes served by CSI than before."""
+    before, after = (get(one, "metadata", "annotations", MIGRATED) for one in (old, new))
+    return bool(before != after)
+
+
+def _room_ignored(old: Obj, new: Obj) -> bool:
+    """A driver's volumes are no longer held against the room that is left."""
+    before, after = (get(one, "spec", "storageCapacity") for one in (old, new))
+    return bool(before) and not after
+
+
+def _more_room(old: Obj, new: Obj) -> bool:
+    """There is room for larger volumes than before."""
+    before, after = limit_of(old), limit_of(new)
+    return after is not None and (before is None or after > before)
+
+
+# Which change of an object may help; of other kinds every change may.
+CHANGES = {
+    "StorageClass": _elsewhere,
+    "CSINode": _migrates,
+    "CSIDriver": _room_ignored,
+    "CSIStorageCapacity": _more_room,
+}
+
+
+def limit_of(capacity: Obj) -> int | None:
+    """The largest volume that can be made from a CSIStorageCapacity, in bytes."""
+    room = capacity.get("maximumVolumeSize") or capacity.get("capacity")
+    return None if room is None else amount_of("storage", room)
 
 
 def _provisionable(lister: Lister, claim: Obj, node: NodeInfo) -> str:
@@ -227,8 +276,8 @@ def _provisionable(lister: Lister, claim: Obj, node: NodeInfo) -> str:
     for entry in lister.list("storage.k8s.io/v1/CSIStorageCapacity"):
         if entry.get("storageClassName") != storage_class["metadata"]["name"]:
             continue
-        room = entry.get("maximumVolumeSize") or entry.get("capacity")
-        if room is None or amount_of("storage", room) < size:
+        room = limit_of(entry)
+        if room is None or room < size:
             continue
         if selects(label_selector(entry.get("nodeTopology")), node.labels):
             return ""

@@ -80,11 +80,12 @@ class VolumeRestrictions(Plugin):
                 return unresolvable(f'persistentvolumeclaim "{ref.name}" not found')
             if READ_WRITE_ONCE_POD in get(claim, "spec", "accessModes", default=()):
                 exclusive.append(ref.key)
-        uses = 0
+        used: dict[str, None] = {}
         if exclusive:
             for node in cycle.nodes:
                 for other in node.pods:
-                    uses += _uses(other, exclusive)
+                    used.update(dict.fromkeys(_used(other, exclusive)))
+        uses = len(used)
         disks = any(volume.get(source) for volume in pod.volumes for source in DISKS)
         if not disks and not uses:
             return SKIP
@@ -100,7 +101,7 @@ class VolumeRestrictions(Plugin):
 
     def with_pod(self, cycle: Cycle, state: Any, pod: PodInfo, node: NodeInfo, sign: int) -> Any:
         exclusive, uses = state
-        return (exclusive, uses + sign * _uses(pod, exclusive))
+        return (exclusive, uses + sign * len(_used(pod, exclusive)))
 
     def hint(self, handle: Handle, pod: PodInfo, event: ClusterEvent) -> bool:
         own = {ref.key for ref in claims_of(pod)}
@@ -114,5 +115,8 @@ class VolumeRestrictions(Plugin):
         return True
 
 
-def _uses(pod: PodInfo, claims: Any) -> int:
-    return sum(1 for ref in claims_of(pod) if ref.key in claims) if pod.volumes else 0
+def _used(pod: PodInfo, claims: Any) -> list[str]:
+    """Those of the claims that a pod uses."""
+    if not pod.volumes:
+        return []
+    return [ref.key for ref in claims_of(pod) if ref.key in claims and not ref.ephemeral]

@@ -68,7 +68,9 @@ class VolumeZone(Plugin):
         storage_class = handle.lister.get(CLASS, name)
         if storage_class is None:
             return f'storageclass.storage.k8s.io "{name}" not found'
-        if storage_class.get("volumeBindingMode") == "WaitForFirstConsumer":
+        if not storage_class.get("volumeBindingMode"):
+            return f'VolumeBindingMode not set for StorageClass "{name}"'
+        if storage_class["volumeBindingMode"] == "WaitForFirstConsumer":
             return ""
         return "PersistentVolume had no name"
 
@@ -93,4 +95,6 @@ class VolumeZone(Plugin):
             meta = event.new["metadata"]
             key = f"{meta['namespace']}/{meta['name']}"
             return any(ref.key == key for ref in claims_of(pod))
+        if event.resource == "PersistentVolume" and event.old is not None:
+            return self._zones(event.old) != self._zones(event.new)
         return True

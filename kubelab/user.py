@@ -30,7 +30,7 @@ class You(Client):
         _name_object(self, request)
         if watch:
             self.streams[token] = []
-        self.user, self.groups = request.user, request.groups
+        self.user, self.groups, self.uid = request.user, request.groups, request.uid
         self.request(
             request.method, request.path, query=request.query, body=request.body,
             headers=request.headers, reply="answered",

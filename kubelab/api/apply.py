@@ -171,6 +171,7 @@ def applied(
         if left is not None:
             new = _removed(type_, new, left)
     fresh, gone = _change(type_, live, new, who.subresource)
+    fresh = fieldsets.union(fresh, _empty_wishes(type_, said, live))
     conflicts = []
     kept = []
     for entry in others:
@@ -187,6 +188,23 @@ def applied(
         moment = time if changed else own.get("time") if own is not None else None
         kept.append(_entry(who, fields, moment))
     return new, _ordered(kept)
+
+
+def _empty_wishes(type_: Type, said: Any, live: Any) -> Tree:
+    """What was asked for as an empty map or list where there is none: Go does not keep that, so
+    that to the comparison it is a change each time."""
+    if not isinstance(said, dict) or fieldsets.is_leaf(type_, said):
+        return None
+    children: dict[str, Tree] = {}
+    for key, item in said.items():
+        held = live.get(key) if isinstance(live, dict) else None
+        if isinstance(item, (dict, list)) and not item and held is None and type_.typed:
+            children[f"f:{key}"] = EMPTY
+        elif isinstance(item, dict) and held is not None:
+            below = _empty_wishes(type_.child(key), item, held)
+            if below is not None:
+                children[f"f:{key}"] = below
+    return fieldsets.node(False, children)
 
 
 def _through(wish: Obj, subresource: str) -> Obj:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from kubelab.api import errors
-from kubelab.api.objects import EMPTY, Arr, Obj
+from kubelab.api.objects import Arr, Obj
 from kubelab.api.rest import ADMIN, Request
 from kubelab.apiserver import rbac, tokens
 from kubelab.apiserver.decoding import header
@@ -44,7 +44,7 @@ def identify(server: APIServer, client: str, request: Request) -> Request:
         request = request._replace(user=name, groups=groups_of(name), uid=uid, extra=extra)
     elif request.user:
         groups = groups_of(request.user, request.groups)
-        request = request._replace(groups=groups, uid="", extra=EMPTY)
+        request = request._replace(groups=groups)
     else:
         request = request._replace(user=ANONYMOUS, groups=(UNAUTHENTICATED,))
     return _impersonated(server, request)

@@ -14,7 +14,7 @@ from typing import Any
 
 from kubelab.api import kinds
 from kubelab.api.kinds import CustomKind, Kind
-from kubelab.api.objects import Obj, get, merged
+from kubelab.api.objects import EMPTY, Obj, get, merged
 from kubelab.apiserver import customresources
 
 # Fields of an Event: in v1, and in events.k8s.io/v1.
@@ -77,6 +77,17 @@ def _convert(obj: Obj, source: Kind, target: Kind) -> Obj:
     return merged(obj, apiVersion=target.api_version)
 
 
+def _v1_status(status: Any) -> Obj:
+    """The status of an autoscaler in v1, which knows the use of cpu alone."""
+    out = {"currentReplicas": 0, "desiredReplicas": 0, **status}
+    out.pop("conditions", None)
+    for metric in out.pop("currentMetrics", None) or ():
+        used = get(metric, "resource", "current", "averageUtilization")
+        if get(metric, "resource", "name") == "cpu" and used is not None:
+            out["currentCPUUtilizationPercentage"] = used
+    return Obj(out)
+
+
 def _autoscaler(obj: Obj, *, to_v1: bool) -> Obj:
     spec: dict[str, Any] = dict(obj.get("spec") or {})
     if to_v1:
@@ -84,7 +95,7 @@ def _autoscaler(obj: Obj, *, to_v1: bool) -> Obj:
             if get(metric, "resource", "name") == "cpu":
                 target = get(metric, "resource", "target", "averageUtilization")
                 spec["targetCPUUtilizationPercentage"] = target
-        return merged(obj, spec=spec)
+        return merged(obj, spec=spec, status=_v1_status(obj.get("status") or EMPTY))
     percent = spec.pop("targetCPUUtilizationPercentage", None)
     if percent is not None:
         target = {"type": "Utilization", "averageUtilization": percent}

@@ -153,6 +153,14 @@ def in_spec(**defaults: Any) -> Callable[[Obj], Obj]:
     return lambda obj: within(obj, "spec", lambda spec: filled(spec, frozen))
 
 
+def _csi_node(obj: Obj) -> Obj:
+    """No driver is written as null, since protobuf cannot tell an empty list from none."""
+    spec = obj.get("spec") or EMPTY
+    if spec.get("drivers") or ("drivers" in spec and spec["drivers"] is None):
+        return obj
+    return Obj({**obj, "spec": Obj({**spec, "drivers": None})})
+
+
 DEFAULTS: dict[tuple[str, str], Callable[[Obj], Obj]] = {
     ("", "Endpoints"): endpoints,
     ("", "Event"): plain(**EVENT),
@@ -169,7 +177,7 @@ DEFAULTS: dict[tuple[str, str], Callable[[Obj], Obj]] = {
     ("", "Service"): service,
     ("discovery.k8s.io", "EndpointSlice"): endpoint_slice,
     ("storage.k8s.io", "CSIDriver"): in_spec(**CSI_DRIVER),
-    ("storage.k8s.io", "CSINode"): in_spec(drivers=None),
+    ("storage.k8s.io", "CSINode"): _csi_node,
     ("storage.k8s.io", "StorageClass"): plain(
         reclaimPolicy="Delete", volumeBindingMode="Immediate"
     ),

@@ -88,11 +88,17 @@ def deleted(
         deletionGracePeriodSeconds=None if kind.kind == "Namespace" else grace,
         finalizers=finalizers or None,
         resourceVersion=None,
-        generation=metadata["generation"] + 1 if metadata.get("generation") else None,
+        generation=_next_generation(metadata),
     ))  # fmt: skip
     if kind.kind == "Namespace":
         new = with_(new, ("status", "phase"), "Terminating")
     return Write(name_of(old), key, new, revision, new, 200)
+
+
+def _next_generation(metadata: Obj) -> int | None:
+    """The wish to delete is a new wish; to have it sooner is not."""
+    generation: int | None = metadata.get("generation")
+    return generation if not generation or metadata.get("deletionTimestamp") else generation + 1
 
 
 def _definition_marked(server: APIServer, old: Obj) -> Obj:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubelab.api import errors
+from kubelab.api import errors, yamltext
 from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import Arr, Obj
-from kubelab.api.rest import SHARED, Request
+from kubelab.api.rest import SHARED, Request, Response
 
 SERVED = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 FORMS = ("", "Table", "PartialObjectMetadata")
@@ -55,6 +55,22 @@ def check(request: Request) -> None:
     if unknown:
         raise errors.failure(406, UNKNOWN_FORM + ", ".join(SERVED[:3]), "NotAcceptable")
     raise errors.not_acceptable()
+
+
+def encoded(request: Request, response: Response) -> Response:
+    """An answer in the encoding that the request prefers: objects as such, or as YAML text."""
+    accept = str(request.headers.get("Accept") or "")
+    if "yaml" not in accept or not isinstance(response.body, dict):
+        return response
+    first = next((m for m in map(_media, accept.split(",")) if m in SERVED or m == "*/*"), "")
+    if first != "application/yaml":
+        return response
+    headers = Obj({**response.headers, "Content-Type": first})
+    return response._replace(headers=headers, body=yamltext.to_yaml(response.body))
+
+
+def _media(choice: str) -> str:
+    return choice.partition(";")[0].strip()
 
 
 def show(request: Request, kind: Kind, body: Obj, now: int) -> Obj:

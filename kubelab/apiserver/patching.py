@@ -12,9 +12,19 @@ from typing import Any
 from kubelab.api import bodies, errors, fielderrors, patch, strategic
 from kubelab.api.kinds import Kind
 from kubelab.api.objects import Obj, freeze
+from kubelab.api.protobuf import wire
 from kubelab.api.rest import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Request
 from kubelab.apiserver import schema_check
 
+# Fields that were added later, with high numbers, but stand beside older ones.
+_LATER = {
+    "core.v1.Container": {
+        "envFrom": "ports", "resizePolicy": "resources", "restartPolicy": "resources",
+        "volumeDevices": "volumeMounts", "startupProbe": "readinessProbe",
+        "terminationMessagePolicy": "terminationMessagePath",
+    },
+}  # fmt: skip
+_LATER_NAMES = frozenset(name for names in _LATER.values() for name in names)
 _GO = {"str": "string", "bool": "bool", "int": "number", "float": "number", "list": "array",
        "Arr": "array", "dict": "object", "Obj": "object"}  # fmt: skip
 _WRONG_TYPE = re.compile(r"json: cannot unmarshal (\w+)[^G]* into Go struct field \S+ of type (.+)")
@@ -70,16 +80,33 @@ def check(kind: Kind, shown: Obj, new: Any, change: Any, media: str, level: str)
     if media == STRATEGIC_PATCH:
         value = strategic.go_text(change)
     else:
-        value = json.dumps(_sorted(new, shown), ensure_ascii=False, separators=(",", ":"))
+        ordered = _sorted(new, shown, wire.message_of(kind.group, kind.version, kind.kind))
+        value = json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))
     raise errors.invalid_named("", "", "", [fielderrors.wrong("patch", value, why)])
 
 
-def _sorted(new: Any, old: Any) -> Any:
-    """Go writes the fields of what a patch touched in the order of the alphabet."""
+def _sorted(new: Any, old: Any, message: str) -> Any:
+    """Go writes the fields of what a patch touched in the order of the alphabet, the others in
+    the order in which its structures declare them."""
     if new is old or not isinstance(new, dict):
-        return new
+        return _declared(new, message)
     before = old if isinstance(old, dict) else {}
-    return {key: _sorted(new[key], before.get(key)) for key in sorted(new)}
+    types = {field.name: field.type for field in wire.fields_of(message)}
+    return {key: _sorted(new[key], before.get(key), types.get(key, "")) for key in sorted(new)}
+
+
+def _declared(value: Any, message: str) -> Any:
+    if isinstance(value, list):
+        return [_declared(item, message.removeprefix("[]")) for item in value]
+    fields = list(wire.fields_of(message))
+    if not isinstance(value, dict) or not fields:
+        return value
+    order = {field.name: at for at, field in enumerate(fields)}
+    types = {field.name: field.type for field in fields}
+    for name, after in _LATER.get(message, {}).items():
+        order[name] = order[after]
+    keys = sorted(value, key=lambda key: (order.get(key, len(order)), key in _LATER_NAMES))
+    return {key: _declared(value[key], types.get(key, "")) for key in keys}
 
 
 def _restored(why: str) -> str:

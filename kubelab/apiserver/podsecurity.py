@@ -251,5 +251,9 @@ def violations(spec: Obj, level: str) -> list[str]:
 def level_of(namespace: Obj, mode: str) -> tuple[str, str]:
     """The level and version that a namespace's labels name for a mode (enforce, warn, audit)."""
     labels = get(namespace, "metadata", "labels", default=EMPTY)
+    if mode == "warn" and f"{PREFIX}warn" not in labels:
+        # What would be refused in a pod is warned of in a template.
+        mode = "enforce"
     level = labels.get(f"{PREFIX}{mode}", "privileged")
-    return level, labels.get(f"{PREFIX}{mode}-version", "latest")
+    version = labels.get(f"{PREFIX}{mode}-version", "latest")
+    return (level if level in LEVELS else "restricted"), version

@@ -21,6 +21,7 @@ from kubelab.api import errors, selectors
 from kubelab.api.kinds import Kind
 from kubelab.api.objects import EMPTY, NOTHING, Obj, get, labels_of, name_of, namespace_of
 from kubelab.api.rest import Request
+from kubelab.apiserver import routes
 from kubelab.apiserver.routes import Route
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ def ask_of(route: Route) -> Ask:
 
 def authorize(server: APIServer, request: Request, route: Route | None) -> None:
     """Raises ApiError 403 unless who asks may do what the request says."""
-    if route is None:
+    unknown = routes.unknown(request) if route is None else None
+    if unknown is not None:
+        check(server, request, Ask(*unknown))
+    elif route is None:
         verb = WORDS.get(request.method.lower(), request.method.lower())
         check(server, request, Ask(verb, path=request.path))
     else:
@@ -191,12 +195,14 @@ def check_escalation(server: APIServer, request: Request, kind: Kind, obj: Obj) 
         name = name_of(obj)
     else:
         reference = obj["roleRef"]
-        verb, wanted = "bind", rules_of(server, reference, namespace)
+        verb = "bind"
         resource = "clusterroles" if reference.get("kind") == "ClusterRole" else "roles"
         name = reference["name"]
     special = Ask(verb, GROUP, resource, "", namespace, name)
     if allows(server, request.user, request.groups, special)[0]:
         return
+    if verb == "bind":
+        wanted = _bound_rules(server, kind, obj["roleRef"], namespace)
     held = [
         rule for _, rules in grants(server, request.user, request.groups, namespace)
         for rule in rules
@@ -209,6 +215,15 @@ def check_escalation(server: APIServer, request: Request, kind: Kind, obj: Obj) 
             "not currently held:\n" + "\n".join(_shown(rule) for rule in missing)
         )
         raise errors.forbidden(kind, name_of(obj), why)
+
+
+def _bound_rules(server: APIServer, kind: Kind, reference: Obj, namespace: str) -> list[Obj]:
+    """What a binding would give away; of a role that is not there nobody knows."""
+    cluster = reference.get("kind") == "ClusterRole"
+    key = reference["name"] if cluster else f"{namespace}/{reference['name']}"
+    if server.cached(CLUSTER_ROLES if cluster else ROLES, key) is None:
+        raise errors.not_found(kind, reference["name"])
+    return rules_of(server, reference, namespace)
 
 
 def _covered(rule: Obj, held: list[Obj]) -> bool:
@@ -231,7 +246,7 @@ def _shown(rule: Obj) -> str:
     titles = {"apiGroups": "APIGroups", "resources": "Resources", "resourceNames": "ResourceNames",
               "nonResourceURLs": "NonResourceURLs", "verbs": "Verbs"}  # fmt: skip
     parts = [
-        f"{title}:[" + ", ".join(f'"{value}"' for value in rule[field]) + "]"
+        f"{title}:[" + " ".join(f'"{value}"' for value in rule[field]) + "]"
         for field, title in titles.items()
         if rule.get(field)
     ]

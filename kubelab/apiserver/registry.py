@@ -28,6 +28,7 @@ from kubelab.api.objects import (
 from kubelab.api.rest import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Response
 from kubelab.apiserver import (
     admission,
+    authentication,
     convert,
     decoding,
     defaults,
@@ -44,6 +45,7 @@ from kubelab.apiserver import (
     strategy,
     subresources,
     validation,
+    validation_containers,
     validation_warnings,
 )
 from kubelab.apiserver.pending import Pending, Write
@@ -161,8 +163,11 @@ def created(server: APIServer, pending: Pending, obj: Obj, managers: Arr | None 
         selfLink=None,
         managedFields=managers or None,
     )
-    obj = strategy.prepare_create(kind, merged(obj, metadata=metadata), pending.request.user)
+    who = authentication.user_info(pending.request)
+    obj = strategy.prepare_create(kind, merged(obj, metadata=metadata), who)
     problems = validation.validate_create(kind, obj)
+    if not server.allow_privileged:
+        problems = [*validation_containers.privileged(kind, obj), *problems]
     extra: tuple[tuple[str, Obj | None], ...] = ()
     if kind.kind == "Service" and not problems:
         obj, problems, extra = _allocate(server, obj, None)

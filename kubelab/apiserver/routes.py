@@ -78,6 +78,26 @@ def parse(request: Request, custom: Custom = NO_CUSTOM) -> Route | None:
     return Route(verb, kind, namespace, name, subresource)
 
 
+def unknown(request: Request) -> tuple[str, str, str, str, str, str] | None:
+    """Of a path that has the form of a resource's: verb, group, resource, subresource, namespace,
+    name. Whoever may not ask for it is not told that it does not exist."""
+    parts = [part for part in request.path.split("/") if part]
+    if len(parts) >= 3 and parts[0] == "api":
+        group, rest = "", parts[2:]
+    elif len(parts) >= 4 and parts[0] == "apis":
+        group, rest = parts[1], parts[3:]
+    else:
+        return None
+    namespace = ""
+    if len(rest) >= 3 and rest[0] == "namespaces":
+        namespace, rest = rest[1], rest[2:]
+    resource, name, subresource = (*rest[:3], "", "")[:3]
+    verb = VERBS.get(request.method, request.method.lower())
+    if not name:
+        verb = {"get": "list", "delete": "deletecollection"}.get(verb, verb)
+    return verb, group, resource, subresource, namespace, name
+
+
 def _find(custom: Custom, group: str, version: str, plural: str) -> Kind | None:
     return kinds.by_path(group, version, plural) or custom.get((group, version, plural))
 

@@ -9,8 +9,7 @@ says what is wrong, in the words and in the order of Go's decoder.
 The compiled functions are kept for the life of the process; they follow from the schema alone and
 are no part of any world.
 
-In Kubernetes: sigs.k8s.io/json and apimachinery/pkg/runtime/serializer/json. Left out: a text
-that is empty stays where Go would leave it out.
+In Kubernetes: sigs.k8s.io/json and apimachinery/pkg/runtime/serializer/json.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from typing import Any
 
 from kubelab.api import quantity
 from kubelab.api.kinds import CustomKind, Kind
+from kubelab.api.protobuf import wire
 from kubelab.api.schema import openapi
 from kubelab.api.schema.openapi import Schema
 from kubelab.apiserver import schema_words, structural
@@ -37,31 +37,8 @@ _MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 # Fields of these hold a time that is written even where there is none.
 _NULL_TIMES = ("io.k8s.api.core.v1.PodCondition", "io.k8s.api.core.v1.Event")
-
-
-_CORE, _APPS = "io.k8s.api.core.v1.", "io.k8s.api.apps.v1."
-# Go holds these as plain values, not as pointers: a false or a 0 is the same as nothing said, and
-# is not written. The schema does not tell them from the others.
-_PLAIN: dict[str, tuple[str, ...]] = {
-    f"{_CORE}PodSpec": ("hostNetwork", "hostPID", "hostIPC"),
-    f"{_CORE}Container": ("stdin", "stdinOnce", "tty"),
-    f"{_CORE}EphemeralContainer": ("stdin", "stdinOnce", "tty"),
-    f"{_CORE}VolumeMount": ("readOnly",),
-    f"{_CORE}ContainerPort": ("hostPort",),
-    f"{_CORE}Probe": ("initialDelaySeconds",),
-    f"{_CORE}ServiceSpec": ("publishNotReadyAddresses", "healthCheckNodePort"),
-    f"{_CORE}ServicePort": ("nodePort",),
-    f"{_CORE}NodeSpec": ("unschedulable",),
-    f"{_CORE}PersistentVolumeClaimVolumeSource": ("readOnly",),
-    f"{_CORE}NFSVolumeSource": ("readOnly",),
-    f"{_CORE}CSIPersistentVolumeSource": ("readOnly",),
-    f"{_CORE}ReplicationControllerSpec": ("minReadySeconds",),
-    f"{_APPS}DeploymentSpec": ("paused", "minReadySeconds"),
-    f"{_APPS}DaemonSetSpec": ("minReadySeconds",),
-    f"{_APPS}ReplicaSetSpec": ("minReadySeconds",),
-    f"{_APPS}StatefulSetSpec": ("minReadySeconds",),
-    "io.k8s.api.scheduling.v1.PriorityClass": ("globalDefault",),
-}
+# What Go holds as plain values, not as pointers: nothing, 0 and false are the same as nothing said.
+_PLAIN_TYPES = ("string", "int", "bool")
 
 
 class Doubt(Exception):
@@ -138,6 +115,7 @@ def _object(name: str, properties: dict[str, Schema]) -> Check:
     """The check of an object with known fields, compiled when the first such object comes."""
     checks: dict[str, Check] = {}
     null_times = name in _NULL_TIMES
+    always = condition_times(name)
     required = openapi.definitions()[name].get("required", ())
 
     def look(value: Any) -> Any:
@@ -146,14 +124,18 @@ def _object(name: str, properties: dict[str, Schema]) -> Check:
         if not checks:
             for field, schema in properties.items():
                 checks[field] = _field(schema, keep_empty=field in required)
-            for field in _PLAIN.get(name, ()):
-                checks[field] = _plain(checks[field])
+            for field in plain_fields(name):
+                if field in checks:
+                    checks[field] = _PLAIN.get(checks[field]) or _plain(checks[field])
         out: dict[str, Any] | None = None
+        for field in always:
+            if field not in value:
+                out = {**(out or value), field: None}
         for key, item in value.items():
             if key not in checks:
                 raise Doubt
             if item is None:
-                if null_times and openapi.reference(properties[key]) in _TIMES:
+                if (null_times or always) and openapi.reference(properties[key]) in _TIMES:
                     continue
                 new: Any = _DROP
             else:
@@ -190,6 +172,23 @@ def _field(schema: Schema, *, keep_empty: bool = False) -> Check:
     if kind == "integer":
         return _int64 if schema.get("format") == "int64" else _int32
     return {"boolean": _boolean, "number": _number}.get(str(kind), _anything)
+
+
+def plain_fields(name: str) -> list[str]:
+    """The fields of a definition that are not written where they hold nothing."""
+    return [f.name for f in wire.fields_of(_message(name)) if f.omitted and f.type in _PLAIN_TYPES]
+
+
+def condition_times(name: str) -> list[str]:
+    """The times of a condition: they are written as null where nobody has said them."""
+    if not name.endswith("Condition") or name == f"{_META}Condition":
+        return []
+    return [f.name for f in wire.fields_of(_message(name)) if f.omitted and f.type == "time"]
+
+
+def _message(name: str) -> str:
+    """The name of a definition's message: `core.v1.Pod`, `meta.v1.ObjectMeta`."""
+    return ".".join(name.rsplit(".", 3)[1:])
 
 
 def _plain(look: Check) -> Check:
@@ -256,6 +255,12 @@ def _string(value: Any) -> Any:
     if type(value) is not str:
         raise Doubt
     return value
+
+
+def _plain_string(value: Any) -> Any:
+    if type(value) is not str:
+        raise Doubt
+    return value or _DROP
 
 
 def _boolean(value: Any) -> Any:
@@ -325,6 +330,7 @@ def _moment(value: Any) -> datetime:
     return moment.astimezone(timezone.utc)
 
 
+_PLAIN: dict[Check, Check] = {_string: _plain_string}
 _TIMES = (f"{_META}Time", f"{_META}MicroTime")
 _SPECIAL: dict[str, Check] = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": _quantity,

@@ -43,7 +43,7 @@ COUNTED_AT_CREATION = ("EndpointSlice", "PriorityClass", "PodTemplate")
 ORPHANING = (("batch", "Job"), ("", "ReplicationController"))
 
 
-def prepare_create(kind: Kind, obj: Obj, user: str) -> Obj:
+def prepare_create(kind: Kind, obj: Obj, who: Obj) -> Obj:
     """The object as it enters validation: its first status, generated fields filled in."""
     if isinstance(kind, CustomKind):
         obj = without(obj, ("status",)) if kind.has_status else obj
@@ -56,7 +56,7 @@ def prepare_create(kind: Kind, obj: Obj, user: str) -> Obj:
     generation = 1 if counts_generation(kind) or kind.kind in COUNTED_AT_CREATION else None
     obj = with_(obj, ("metadata",), merged(obj["metadata"], generation=generation))
     hook = CREATE.get((kind.group, kind.kind))
-    return hook(obj, user) if hook else obj
+    return hook(obj, who) if hook else obj
 
 
 def prepare_update(kind: Kind, old: Obj, new: Obj, subresource: str) -> Obj:
@@ -159,7 +159,7 @@ def qos_class(spec: Any) -> str:
     return "Guaranteed" if guaranteed else "Burstable"
 
 
-def _create_pod(obj: Obj, user: str) -> Obj:
+def _create_pod(obj: Obj, who: Obj) -> Obj:
     obj = podselectors.folded(obj)
     status: dict[str, Any] = {"phase": "Pending", "qosClass": qos_class(obj.get("spec"))}
     if get(obj, "spec", "schedulingGates"):
@@ -171,7 +171,7 @@ def _create_pod(obj: Obj, user: str) -> Obj:
     return merged(obj, status=freeze(status))
 
 
-def _create_namespace(obj: Obj, user: str) -> Obj:
+def _create_namespace(obj: Obj, who: Obj) -> Obj:
     obj = with_(obj, ("metadata", "labels", "kubernetes.io/metadata.name"), name_of(obj))
     finalizers = list(get(obj, "spec", "finalizers", default=NOTHING))
     if "kubernetes" not in finalizers:
@@ -184,7 +184,7 @@ def _update_namespace(old: Obj, new: Obj) -> Obj:
     return merged(new, status=old.get("status"))
 
 
-def _create_job(obj: Obj, user: str) -> Obj:
+def _create_job(obj: Obj, who: Obj) -> Obj:
     """The selector that finds a Job's pods is made from its UID."""
     if get(obj, "spec", "manualSelector"):
         return obj
@@ -210,7 +210,7 @@ def _create_job(obj: Obj, user: str) -> Obj:
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
-def _create_daemonset(obj: Obj, user: str) -> Obj:
+def _create_daemonset(obj: Obj, who: Obj) -> Obj:
     made: Obj = with_(obj, ("metadata", "annotations", TEMPLATE_GENERATION), "1")
     return made
 
@@ -224,7 +224,7 @@ def _update_daemonset(old: Obj, new: Obj) -> Obj:
     return made
 
 
-def _create_node(obj: Obj, user: str) -> Obj:
+def _create_node(obj: Obj, who: Obj) -> Obj:
     """A new node is not ready until its conditions say so (admission TaintNodesByCondition)."""
     taints = get(obj, "spec", "taints", default=NOTHING)
     key = "node.kubernetes.io/not-ready"
@@ -242,21 +242,28 @@ def _protected(obj: Obj, finalizer: str) -> Obj:
     return with_(obj, ("metadata", "finalizers"), [*held, finalizer])  # type: ignore[no-any-return]
 
 
-def _create_claim(obj: Obj, user: str) -> Obj:
+def _create_claim(obj: Obj, who: Obj) -> Obj:
     return _protected(obj, "kubernetes.io/pvc-protection")
 
 
-def _create_volume(obj: Obj, user: str) -> Obj:
+def _create_volume(obj: Obj, who: Obj) -> Obj:
     obj = _protected(obj, "kubernetes.io/pv-protection")
     moment = obj["metadata"]["creationTimestamp"]
     return with_(obj, ("status", "lastPhaseTransitionTime"), moment)  # type: ignore[no-any-return]
 
 
-def _create_signing_request(obj: Obj, user: str) -> Obj:
-    return with_(obj, ("spec", "username"), user)  # type: ignore[no-any-return]
+def _create_attributes_class(obj: Obj, who: Obj) -> Obj:
+    return _protected(obj, "kubernetes.io/vac-protection")
 
 
-def _create_definition(obj: Obj, user: str) -> Obj:
+def _create_signing_request(obj: Obj, who: Obj) -> Obj:
+    """Who asks is what the server knows, not what the request says."""
+    asked = {field: who.get(field) for field in ("username", "uid", "groups", "extra")}
+    made: Obj = with_(obj, ("spec",), merged(obj.get("spec") or EMPTY, **asked))
+    return made
+
+
+def _create_definition(obj: Obj, who: Obj) -> Obj:
     stored = [v["name"] for v in get(obj, "spec", "versions", default=()) if v.get("storage")]
     return with_(obj, ("status", "storedVersions"), stored)  # type: ignore[no-any-return]
 
@@ -304,12 +311,13 @@ FIRST_STATUS: dict[tuple[str, str], Obj] = {
     ("resource.k8s.io", "ResourceClaim"): EMPTY,
     ("networking.k8s.io", "ServiceCIDR"): EMPTY,
 }
-CREATE: dict[tuple[str, str], Callable[[Obj, str], Obj]] = {
+CREATE: dict[tuple[str, str], Callable[[Obj, Obj], Obj]] = {
     ("", "Pod"): _create_pod,
     ("", "Namespace"): _create_namespace,
     ("", "Node"): _create_node,
     ("", "PersistentVolume"): _create_volume,
     ("", "PersistentVolumeClaim"): _create_claim,
+    ("storage.k8s.io", "VolumeAttributesClass"): _create_attributes_class,
     ("apps", "DaemonSet"): _create_daemonset,
     ("batch", "Job"): _create_job,
     ("certificates.k8s.io", "CertificateSigningRequest"): _create_signing_request,

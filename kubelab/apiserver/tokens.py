@@ -62,7 +62,7 @@ def request(server: APIServer, pending: Pending) -> Response:
         problem = fielderrors.wrong("spec.expirationSeconds", seconds, why)
     if problem is not None:
         raise errors.invalid_named("TokenRequest", "authentication.k8s.io", "", [problem])
-    audiences = list(spec.get("audiences") or [ISSUER])
+    audiences = list(spec.get("audiences") or [server.issuer])
     claims = _claims(server, route.namespace, account, audiences, int(seconds))
     bound = spec.get("boundObjectRef")
     if bound:
@@ -76,7 +76,7 @@ def request(server: APIServer, pending: Pending) -> Response:
     said = {**spec, "audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": bound}
     metadata = {
         "name": route.name, "namespace": route.namespace,
-        "creationTimestamp": timestamp(server.now),
+        "uid": server.chance.uid(), "creationTimestamp": timestamp(server.now),
     }  # fmt: skip
     server.note(token_for=route.key, seconds=int(seconds))
     return Response(201, EMPTY, freeze({
@@ -93,7 +93,7 @@ def _claims(
         "aud": audiences,
         "exp": now + seconds,
         "iat": now,
-        "iss": ISSUER,
+        "iss": server.issuer,
         "jti": server.chance.uid(),
         "kubernetes.io": {
             "namespace": namespace,

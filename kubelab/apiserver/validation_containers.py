@@ -10,9 +10,10 @@ from typing import Any
 
 from kubelab.api import quantity
 from kubelab.api.fielderrors import duplicate, missing, not_allowed, required, unsupported, wrong
+from kubelab.api.kinds import Kind
 from kubelab.apiserver import formats
 from kubelab.apiserver.validation_meta import Errors, each_wrong, not_negative
-from kubelab.sim.tree import EMPTY, Obj
+from kubelab.sim.tree import EMPTY, Obj, get
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
@@ -298,6 +299,17 @@ def _security(held: Any, path: str) -> Errors:
 def _go_context(held: Any) -> Obj:
     """The security context under the names that it has inside the API server."""
     return Obj({name: held.get(f"{name[0].lower()}{name[1:]}") for name in _CONTEXT_FIELDS})
+
+
+def privileged(kind: Kind, obj: Obj) -> Errors:
+    """Where the server lets no pod be privileged (`--allow-privileged=false`)."""
+    if kind.kind != "Pod":
+        return
+    for key in ("containers", "initContainers"):
+        for at, container in enumerate(get(obj, "spec", key, default=())):
+            if get(container, "securityContext", "privileged"):
+                path = f"spec.{key}[{at}].securityContext.privileged"
+                yield not_allowed(path, "disallowed by cluster policy")
 
 
 def _running(container: Any, path: str) -> Errors:

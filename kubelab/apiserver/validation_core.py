@@ -12,7 +12,7 @@ from typing import Any
 
 from kubelab.api import quantity
 from kubelab.api.fielderrors import not_allowed, required, too_long, unsupported, wrong
-from kubelab.apiserver import formats
+from kubelab.apiserver import formats, internal_form
 from kubelab.apiserver.validation_meta import Errors, each_wrong, selector
 from kubelab.apiserver.validation_pods import template
 from kubelab.apiserver.validation_volumes import SOURCES, sources
@@ -155,7 +155,9 @@ def claim_update(old: Obj, new: Obj) -> Errors:
         if before.get("storageClassName") is None:
             free.append("storageClassName")
     if any(before.get(key) != after.get(key) for key in {**before, **after} if key not in free):
-        yield not_allowed("spec", _CLAIM_UPDATE)
+        wished = {**after, **{key: before[key] for key in free if key in before}}
+        forms = internal_form.claim_spec(before), internal_form.claim_spec(wished)
+        yield not_allowed("spec", f"{_CLAIM_UPDATE}\n{internal_form.difference(*forms)}")
         return
     held = ((before.get("resources") or EMPTY).get("requests") or EMPTY).get("storage", "0")
     asked = ((after.get("resources") or EMPTY).get("requests") or EMPTY).get("storage", "0")

@@ -1,7 +1,6 @@
 """Validation of pods and pod templates, and of what may change in a pod that is there.
 
-In Kubernetes: pkg/apis/core/validation/validation.go, ValidatePodSpec and ValidatePodUpdate. Left
-out: the difference of the two specs that is appended to the refusal of an update.
+In Kubernetes: pkg/apis/core/validation/validation.go, ValidatePodSpec and ValidatePodUpdate.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab.api.fielderrors import not_allowed, required, unsupported, wrong
-from kubelab.apiserver import formats, validation_placement
+from kubelab.apiserver import formats, internal_form, validation_placement
 from kubelab.apiserver.validation_containers import containers, init_containers, resources
 from kubelab.apiserver.validation_meta import Errors, annotation_map, each_wrong, labels
 from kubelab.apiserver.validation_volumes import volumes
@@ -140,8 +139,10 @@ def pod_update(old: Obj, new: Obj) -> Errors:
             return
     yield from _gates_update(before, after)
     yield from _deadline_update(before, after)
-    if _frozen(before, after) != _frozen(after, after):
-        yield not_allowed("spec", _MUTABLE)
+    wished = _frozen(after, before)
+    if _frozen(before, before) != wished:
+        forms = internal_form.pod_spec(before), internal_form.pod_spec(wished)
+        yield not_allowed("spec", f"{_MUTABLE}\n{internal_form.difference(*forms)}")
         return
     yield from pod_spec(after, "spec")
 

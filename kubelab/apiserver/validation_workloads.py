@@ -10,9 +10,10 @@ from typing import Any
 
 from kubelab.api import selectors
 from kubelab.api.fielderrors import not_allowed, required, unsupported, wrong
-from kubelab.apiserver import cron_words, formats
+from kubelab.apiserver import cron_words, formats, internal_form
 from kubelab.apiserver.validation_meta import (
     Errors,
+    annotation_map,
     each_wrong,
     immutable,
     not_negative,
@@ -291,7 +292,8 @@ def job_update(old: Obj, new: Obj) -> Errors:
     waiting = before.get("suspend") and get(old, "status", "startTime") is None
     held, wished = before.get("template") or EMPTY, after.get("template") or EMPTY
     if held != wished and not (waiting and _same_work(held, wished)):
-        yield wrong("spec.template.spec", wished.get("spec"), formats.IMMUTABLE)
+        shown = internal_form.pod_spec(wished.get("spec") or EMPTY)
+        yield wrong("spec.template.spec", shown, formats.IMMUTABLE)
     for key in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy"):
         yield from immutable(old, new, f"spec.{key}")
 
@@ -308,6 +310,12 @@ def _same_work(one: Any, other: Any) -> bool:
     return spec == twin
 
 
+def deployment_update(old: Obj, new: Obj) -> Errors:
+    """A Deployment that is to be changed: its annotations, where revisions stand, too."""
+    yield from annotation_map(get(new, "metadata", "annotations"), "metadata.annotations")
+    yield from _then_all(deployment, "spec.selector")(old, new)
+
+
 CREATE: dict[tuple[str, str], Callable[[Obj], Errors]] = {
     ("", "ReplicationController"): replication_controller,
     ("apps", "DaemonSet"): daemon_set,
@@ -320,7 +328,7 @@ CREATE: dict[tuple[str, str], Callable[[Obj], Errors]] = {
 UPDATE: dict[tuple[str, str], Callable[[Obj, Obj], Errors]] = {
     ("", "ReplicationController"): _then_all(replication_controller),
     ("apps", "DaemonSet"): _then_all(daemon_set, "spec.selector"),
-    ("apps", "Deployment"): _then_all(deployment, "spec.selector"),
+    ("apps", "Deployment"): deployment_update,
     ("apps", "ReplicaSet"): _then_all(replica_set, "spec.selector"),
     ("apps", "StatefulSet"): stateful_set_update,
     ("batch", "CronJob"): _then_all(cron_job),

@@ -49,6 +49,7 @@ class Client(Component):
         self.servers = tuple(servers)
         self.agent = agent or name.partition("/")[0]
         self.user = user or f"system:{name.replace('/', ':')}"
+        self.uid = ""
         self.groups: tuple[str, ...] = ()
         # Never set back: an answer to an earlier incarnation must not be taken for ours.
         self.last_call = 0
@@ -84,7 +85,7 @@ class Client(Component):
         (`informers.pods.listed`); empty means that the answer does not matter.
         """
         sent = headers or self.headers
-        request = Request(method, path, query, sent, body, self.user, self.groups)
+        request = Request(method, path, query, sent, body, self.user, self.groups, self.uid)
         return self._dispatch(Call(request, reply, context, 0, watch))
 
     def _dispatch(self, call: Call) -> int:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from kubelab.apiserver.server import APIServer
-from kubelab.controllers.manager import controller_manager
+from kubelab.client.controller import Controller
+from kubelab.controllers.manager import CONTROLLERS, ControllerManager
 from kubelab.etcd.member import Member
 from kubelab.sim.history import History
 from kubelab.sim.kernel import World
@@ -32,6 +33,9 @@ PATTERNS = (
     (r"too old resource version: \d+ \(\d+\)", "too old resource version: <rv> (<rv>)"),
     (r"(Too large resource version: \d+, current:) \d+", r"\1 <rv>"),
     (r"(ResourceVersion in record) \(\d+\)", r"\1 (<rv>)"),
+    (r'resourceVersion\\":\\"\d+', "resourceVersion <rv>"),
+    (r'resourceVersion: "\d+"', "resourceVersion: <rv>"),
+    (r"continue: \S+", "continue: <continue>"),
     (r"\bX_[bcdfghjklmnpqrstvwxz2456789]{5}", "X_<rand>"),
     (r"kube-api-access-[bcdfghjklmnpqrstvwxz2456789]{5}", "kube-api-access-<rand>"),
 )
@@ -40,12 +44,20 @@ PATTERNS = (
 class Server:
     """A control plane without nodes, and a user who sends requests."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(
+        self, seed: int = 0, controllers: Sequence[type[Controller]] = CONTROLLERS
+    ) -> None:
         world = World(seed)
         self.history = History(world)
         world.add(Member("etcd-1"))
-        world.add(APIServer("apiserver-1", address="192.168.0.2"))
-        world.add(controller_manager(("apiserver-1",)))
+        # As the recorded server was set up.
+        world.add(
+            APIServer(
+                "apiserver-1", address="192.168.0.2", allow_privileged=False,
+                issuer="https://kubernetes.default.svc",
+            )
+        )  # fmt: skip
+        world.add(ControllerManager(controllers=controllers))
         world.add(You(servers=("apiserver-1",)))
         self.token = 0
         self.history.settle(60)
@@ -61,6 +73,10 @@ class Server:
         self.token += 1
         body = request.get("body")
         made = make_request(request["method"], request["path"], body, headers)
+        if "Authorization" in (request.get("headers") or {}):
+            made = made._replace(user="")
+        else:
+            made = made._replace(user="admin", groups=("system:masters",), uid="admin")
         watch = made.query.get("watch") in ("true", "1")
         self.history.inject("you", "ask", self.token, made, watch)
         you = self.history.world.components["you"]
@@ -116,7 +132,12 @@ class Mask:
             kept = {k: v for k, v in value.items() if k != "managedFields"}
             return {self.text(k): self.value(k, v) for k, v in kept.items()}
         if isinstance(value, list):
-            return [self.value(key, item) for item in value]
+            items = [self.value(key, item) for item in value]
+            # The real server takes these out of a map, in whatever order comes.
+            free = key in ("resourceRules", "nonResourceRules") or (
+                key == "causes" and any("conflict with" in str(item) for item in items)
+            )
+            return sorted(items, key=str) if free else items
         if key == "resourceVersion" and value and value not in self.known:
             return "<rv>"
         if key == "continue" and value:

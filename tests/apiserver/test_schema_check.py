@@ -63,7 +63,8 @@ def test_unknown_fields_are_dropped_and_named():
         ({"spec": {"tolerations": [], "containers": []}}, {"spec": {"containers": []}}),
         ({"metadata": {"finalizers": [None]}}, {"metadata": {"finalizers": [""]}}),
         ({"status": {"conditions": [{"type": "Ready", "lastProbeTime": None}]}},
-         {"status": {"conditions": [{"type": "Ready", "lastProbeTime": None}]}}),
+         {"status": {"conditions": [
+             {"type": "Ready", "lastProbeTime": None, "lastTransitionTime": None}]}}),
     ],
 )  # fmt: skip
 def test_small_repairs(given, clean):

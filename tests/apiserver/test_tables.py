@@ -17,7 +17,6 @@ from tests.apiserver.replay import Server, load, replay
 
 UNEQUAL = (
     "ResourceQuota rq",  # no usage is counted yet
-    "CertificateSigningRequest gold-csr",  # another user asks
     "APIService",
     "ServiceCIDR",
     "ComponentStatus",

@@ -52,6 +52,20 @@ def messages() -> dict[str, dict[int, Field]]:
     }
 
 
+def message_of(group: str, version: str, kind: str) -> str:
+    """The name of a kind's message: `core.v1.Pod`, `apps.v1.Deployment`."""
+    return f"{group.partition('.')[0] or 'core'}.{version}.{kind}"
+
+
+def fields_of(message: str) -> Iterator[Field]:
+    """The fields of a message by number, those of embedded structs among them."""
+    for _, field in sorted(messages().get(message, {}).items()):
+        if field.name:
+            yield field
+        else:
+            yield from fields_of(field.type)
+
+
 def read(body: bytes) -> dict[str, Any]:
     """The object of a body, with apiVersion and kind. Raises WireError."""
     if not body:
@@ -70,8 +84,7 @@ def read(body: bytes) -> dict[str, Any]:
         elif number == 2 and wire_type == BYTES:
             raw = value
     group, _, version = api_version.rpartition("/")
-    name = f"{group.partition('.')[0] or 'core'}.{version}.{kind}"
-    name = EVERYWHERE.get(kind, name)
+    name = EVERYWHERE.get(kind, message_of(group, version, kind))
     if name not in messages():
         raise WireError(f'no kind "{kind}" is registered for version "{api_version}"')
     return {"apiVersion": api_version, "kind": kind, **message(name, raw)}

@@ -79,6 +79,9 @@ def _turn(due: int, routine: Routine, until: int) -> int:
 class Clock(Component):
     """Moves the timers of a world on."""
 
+    # So many turns of timers have been passed over.
+    turns = 0
+
     def lapse(self, until: int) -> None:
         """All turns of routine timers before `until` are passed over."""
         world = self.world
@@ -98,6 +101,7 @@ class Clock(Component):
             moved.append(entry)
         world.periodic[:] = moved
         heapify(world.periodic)
+        self.turns += sum(passed.values())
         # That time passes is no news for anybody.
         world.background = True
         self.note(

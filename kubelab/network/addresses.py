@@ -49,6 +49,16 @@ def text_of(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def version_of(address: str) -> int:
+    """4 or 6, of an address or a network."""
+    return 6 if ":" in address else 4
+
+
+def single(address: str) -> str:
+    """The network of one address alone."""
+    return f"{address}/{128 if ':' in address else 32}"
+
+
 def host(cidr: str, offset: int) -> str:
     """The address at an offset within a network."""
     return str(network_of(cidr)[offset])

@@ -21,7 +21,10 @@ from typing import Any, NamedTuple
 from kubelab.network import addresses
 from kubelab.network import packet as packets
 from kubelab.network.fabric import FABRIC, Fabric
-from kubelab.network.nat import Tables
+from kubelab.network.interfaces import Interfaces
+from kubelab.network.ipsets import IpSets
+from kubelab.network.ipvs import Ipvs
+from kubelab.network.nftables import Table
 from kubelab.network.packet import Connection, Packet
 from kubelab.network.payloads import Hop, Outcome
 from kubelab.network.policy import Policies
@@ -70,7 +73,7 @@ class Flow(NamedTuple):
     arrived_ns: int
 
 
-class Kernel(Component):
+class Kernel(Interfaces, Component):
     """The kernel of one machine, `kernel/<node>`."""
 
     def __init__(self, name: str) -> None:
@@ -85,12 +88,7 @@ class Kernel(Component):
 
     def reset(self) -> None:
         """The memory of a machine that was just switched on."""
-        self.node_ip = ""
-        self.pod_cidr = ""
-        self.gateway = ""
-        self.own: dict[str, None] = {}
-        self.sandboxes: dict[str, str] = {}
-        self.pods: dict[str, str] = {}
+        self.reset_addresses()
         self.last_port = FIRST_EPHEMERAL_PORT - 1
         self.listeners: dict[tuple[str, str, int], Listener] = {}
         # By the number of the request: one port may carry several (A and AAAA of one lookup).
@@ -99,65 +97,15 @@ class Kernel(Component):
         self.connections: dict[tuple[str, str, int, str, int], Connection] = {}
         # Who was sent to which endpoint when (rules with `-m recent`), by list and client.
         self.recent: dict[tuple[str, str], int] = {}
-        self.tables = Tables()
+        # How many endpoints of ours stand behind each health check port.
+        self.healthy: dict[int, int] = {}
+        self.ipvs = Ipvs()
+        self.ipsets = IpSets()
+        self.nft: dict[str, Table] = {}
         self.policies = Policies()
 
     def start(self) -> None:
         self.reset()
-
-    # Addresses: what the kubelet and the CNI plugin set up.
-
-    def configure(self, node_ip: str, pod_cidr: str = "") -> None:
-        """The machine's own address, and the network from which its pods get theirs.
-
-        Without a network the present one stays: a kubelet that starts again may not know it yet.
-        """
-        self.node_ip = node_ip
-        self.pod_cidr = pod_cidr or self.pod_cidr
-        self.gateway = addresses.host(self.pod_cidr, 1) if self.pod_cidr else ""
-        self.own.update(dict.fromkeys(a for a in (node_ip, self.gateway) if a))
-        self.send(FABRIC, "announce", self.name, node_ip, self.pod_cidr)
-
-    def add_address(self, address: str) -> None:
-        """One more address of the machine's own."""
-        self.own[address] = None
-        self.send(FABRIC, "announce", self.name, address, "")
-
-    def attach(self, sandbox_id: str, host_network: bool = False, pod: str = "") -> str:
-        """Gives a sandbox its address (the node's own with `host_network`); CNI ADD.
-
-        `pod` is `namespace/name`, kept so that an answer can name who gave it. Raises LookupError
-        when the node has no pod network yet, or no free address.
-        """
-        known = self.sandboxes.get(sandbox_id)
-        if known is not None:
-            return known
-        if host_network:
-            address = self.node_ip
-        elif not self.pod_cidr:
-            raise LookupError("cni plugin not initialized")
-        else:
-            address, self.last_offset = addresses.next_free(
-                self.pod_cidr, self.pods, self.last_offset
-            )
-            self.pods[address] = pod or sandbox_id
-        self.sandboxes[sandbox_id] = address
-        return address
-
-    def detach(self, sandbox_id: str) -> None:
-        """Takes a sandbox's address back, with everything that was open on it; CNI DEL."""
-        address = self.sandboxes.pop(sandbox_id, None)
-        if address is None or address == self.node_ip:
-            return
-        self.pods.pop(address, None)
-        for key in [key for key in self.listeners if key[0] == address]:
-            del self.listeners[key]
-        for number in [n for n, socket in self.sockets.items() if socket.address == address]:
-            self.cancel(self.sockets.pop(number).timer)
-
-    def is_own(self, address: str) -> bool:
-        """Whether an address is the machine's own (not a pod's)."""
-        return address in self.own or address.startswith("127.")
 
     # Sockets: what programs call.
 
@@ -189,7 +137,9 @@ class Kernel(Component):
     def listener(self, ip: str, protocol: str, port: int) -> Listener | None:
         """Who listens there, if anybody does and its process is alive."""
         found = self.listeners.get((ip, protocol, port))
-        if found is None and self.is_own(ip):
+        if found is None and ip in self.twins:
+            found = self.listeners.get((self.twins[ip], protocol, port))
+        if found is None and self.is_own(ip) and ip not in self.virtual:
             found = self.listeners.get((self.node_ip, protocol, port))
         if found is None:
             return None
@@ -216,6 +166,11 @@ class Kernel(Component):
         """
         if destination_ip.startswith("127.") and not self.is_own(source_ip):
             destination_ip = source_ip
+        source_ip = self.source_to(source_ip, destination_ip)
+        if not source_ip:
+            unreachable = Outcome(False, None, "unreachable", destination_ip)
+            self.send(owner, "answered", token, unreachable)
+            return 0
         source_port = source_port or self.next_port()
         self.last_request += 1
         number = self.last_request
@@ -253,6 +208,16 @@ class Kernel(Component):
         if self.last_port > LAST_EPHEMERAL_PORT:
             self.last_port = FIRST_EPHEMERAL_PORT
         return self.last_port
+
+    def count(self, protocol: str, address: str, port: int) -> int:
+        """How many connections to an endpoint are remembered."""
+        return sum(
+            known.translated[0] == protocol
+            and known.translated[3:] == (address, port)
+            and key == known.original
+            and known.expires_ns > self.now
+            for key, known in self.connections.items()
+        )
 
     def forget(self, address: str, port: int, protocol: str = "UDP") -> int:
         """Drops the translations to an endpoint that is gone; returns how many there were."""
@@ -306,7 +271,8 @@ class Kernel(Component):
     def _forward(self, packet: Packet) -> None:
         """To the machine that has the destination, over the wire."""
         fabric = self.world.components.get(FABRIC)
-        target = fabric.lookup(packet.destination) if isinstance(fabric, Fabric) else ""
+        flow = (packet.source, packet.source_port)
+        target = fabric.lookup(packet.destination, flow) if isinstance(fabric, Fabric) else ""
         if not target or target == self.name:
             why = f"nobody has the address {packet.destination}"
             self.note(verdict="lost", why=why)

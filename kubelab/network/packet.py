@@ -1,15 +1,14 @@
 """One packet's way through a machine's rules: read this to see how a service address works.
 
 `traverse` does what netfilter does, hook by hook. A packet of a connection that is known is
-translated as its first packet was. Any other walks the nat chains (PREROUTING for what comes in
-from a pod or another machine, OUTPUT for what the node itself sends): there a service's address
-becomes a pod's. Then the filter may drop or reject it; POSTROUTING may give it the node's own
-address so that the answer comes back here. What was changed is remembered for the answers.
+translated as its first packet was. Any other goes through the rules of its hooks (`walk.py`):
+PREROUTING for what comes in from a pod or another machine, OUTPUT for what the node itself sends;
+there a service's address becomes a pod's. Then the filter may drop or reject it; what is for the
+machine itself may be for a virtual server of IPVS; POSTROUTING may give it the node's own address
+so that the answer comes back here. What was changed is remembered for the answers.
 
-Every rule that matches becomes a hop in the packet's record; chance is the kernel's own stream.
-
-In Kubernetes: Linux netfilter; the chains are pkg/proxy/iptables'. Left out: raw and mangle
-tables, connection states beyond new and known, ICMP.
+In Kubernetes: Linux netfilter; the rules are pkg/proxy's. Left out: raw and mangle tables, and
+connection states beyond new and known.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kubelab.network import addresses
-from kubelab.network.nat import CLEAR_MARK, MARKED, MASQUERADE_MARK, Portal, Rule
 from kubelab.network.payloads import Hop
+from kubelab.network.walk import Walk
 from kubelab.sim.kernel import SECOND, Event
 
 if TYPE_CHECKING:
@@ -97,18 +96,22 @@ def traverse(kernel: Kernel, packet: Packet, *, local: bool) -> tuple[Packet, st
         return _translate_as_before(kernel, packet, known), "ACCEPT"
     if packet.kind != "request":
         return packet, "ACCEPT"
-    own_source = kernel.is_own(packet.source)
     walk = Walk(kernel, packet)
-    walk.run("nat", "OUTPUT" if local and own_source else "PREROUTING")
-    inward = kernel.is_own(walk.packet.destination)
-    hook = "OUTPUT" if local and own_source else "INPUT" if inward else "FORWARD"
-    verdict = walk.run("filter", hook)
-    if verdict in ("DROP", "REJECT"):
-        return walk.packet, verdict
+    from_here = local and kernel.is_own(packet.source)
+    verdict = walk.hook("OUTPUT" if from_here else "PREROUTING")
+    balanced, inward = "", kernel.is_own(walk.packet.destination)
+    if not verdict and from_here:
+        balanced = walk.balance()
+        verdict = walk.filter("OUTPUT")
+    elif not verdict:
+        verdict = walk.filter("INPUT" if inward else "FORWARD")
+        balanced = walk.balance() if inward and not verdict else ""
+    if verdict or balanced == "REJECT":
+        return walk.packet, verdict or balanced
     if not _permitted(kernel, walk):
         return walk.packet, "DROP"
-    if hook != "INPUT":
-        walk.run("nat", "POSTROUTING")
+    if from_here or balanced or not inward:
+        walk.hook("POSTROUTING")
     _remember(kernel, packet, walk.packet)
     return walk.packet, "ACCEPT"
 
@@ -172,88 +175,6 @@ def _translate_as_before(kernel: Kernel, packet: Packet, known: Connection) -> P
     what = "known connection" if forward else "answer of a known connection"
     hop = Hop(kernel.node, "conntrack", what, "", packet.ends(), after.ends())
     return after._replace(hops=(*packet.hops, hop))
-
-
-class Walk:
-    """A packet on its way through the chains of one machine."""
-
-    def __init__(self, kernel: Kernel, packet: Packet) -> None:
-        self.kernel = kernel
-        self.packet = packet
-
-    def run(self, table: str, chain: str) -> str:
-        """Walks a chain of a table; `RETURN` when no rule of it decided."""
-        chains = self.kernel.tables.table(table)
-        rules = chains.get(chain, ())
-        of = len(rules)
-        packet = self.packet
-        if isinstance(rules, Portal):
-            protocol = packet.protocol.lower()
-            rules = rules.candidates(packet.destination, protocol, packet.destination_port)
-        for number, rule in enumerate(rules, 1):
-            if not self.matches(rule):
-                continue
-            verdict = self.act(table, chain, rule, number if of == len(rules) else 0, of)
-            if verdict:
-                return verdict
-        return "RETURN"
-
-    def matches(self, rule: Rule) -> bool:
-        """Whether a rule's questions are all answered with yes; the chance is asked last."""
-        packet, kernel = self.packet, self.kernel
-        if rule.destination and not addresses.contains(rule.destination, packet.destination):
-            return False
-        if rule.protocol and rule.protocol != packet.protocol.lower():
-            return False
-        if rule.port and rule.port != packet.destination_port:
-            return False
-        if rule.source and addresses.contains(rule.source, packet.source) is rule.not_source:
-            return False
-        if rule.source_local and not kernel.is_own(packet.source):
-            return False
-        if rule.destination_local and not kernel.is_own(packet.destination):
-            return False
-        if rule.mark and (rule.mark == MARKED) is not bool(packet.mark & MASQUERADE_MARK):
-            return False
-        if rule.ctstate and rule.ctstate != "NEW":
-            # Only first packets of a connection come here.
-            return False
-        if rule.recent_seconds:
-            seen = kernel.recent.get((rule.recent, packet.source))
-            if seen is None or seen + rule.recent_seconds * SECOND <= kernel.now:
-                return False
-        return not rule.one_in or kernel.chance.random() * rule.one_in < 1
-
-    def act(self, table: str, chain: str, rule: Rule, number: int, of: int) -> str:
-        """Does what a rule that matched says; the verdict, or the empty string to go on."""
-        kernel, before, target = self.kernel, self.packet, rule.target
-        if rule.recent and not rule.recent_seconds:
-            kernel.recent[rule.recent, before.source] = kernel.now
-        if target == "RETURN":
-            return target
-        if target == "DNAT":
-            host, _, port = rule.to.removeprefix("--to-destination ").rpartition(":")
-            self.packet = before._replace(destination=host.strip("[]"), destination_port=int(port))
-        elif target == "MARK":
-            mark = 0 if rule.to == CLEAR_MARK else MASQUERADE_MARK
-            self.packet = before._replace(mark=mark)
-        elif target == "MASQUERADE":
-            source = kernel.gateway if before.destination in kernel.pods else kernel.node_ip
-            self.packet = before._replace(source=source, source_port=kernel.next_port())
-        if chain.startswith("KUBE-") and not (target == "MARK" and rule.to == CLEAR_MARK):
-            hop = Hop(
-                kernel.node, chain, rule.text(), target, before.ends(), self.packet.ends(),
-                rule.probability, number, of,
-            )  # fmt: skip
-            self.packet = self.packet._replace(hops=(*before.hops, hop))
-        if target in ("ACCEPT", "DROP", "REJECT"):
-            return target
-        if target in ("DNAT", "MASQUERADE"):
-            return "ACCEPT"
-        if target in ("MARK", ""):
-            return ""
-        verdict = self.run(table, target)
-        return "" if verdict == "RETURN" else verdict
 
 
 VERDICTS = {

@@ -55,7 +55,10 @@ class Hop(NamedTuple):
     def reason(self) -> str:
         """The comment of the rule (`default/web has no endpoints`), else what matched."""
         _, quote, rest = self.rule.partition('"')
-        return rest.partition('"')[0] if quote else self.rule
+        text = rest.partition('"')[0] if quote else self.rule
+        if "@no-endpoint-" in self.rule:
+            text += " has no local endpoints" if self.target == "drop" else " has no endpoints"
+        return text
 
 
 class Outcome(NamedTuple):

@@ -1,7 +1,8 @@
 """From API objects to service ports and endpoints: what kube-proxy reads out of them.
 
-Pure functions. Services that need no rules (headless, ExternalName, or left to another proxy by
-label) give no port; slices of an address family that we do not proxy give no endpoint.
+Pure functions. A service has each of its ports once for every address that it has. Services that
+need no rules (headless, ExternalName, or left to another proxy by label) give no port; slices of
+names instead of addresses give no endpoint.
 
 In Kubernetes: pkg/proxy/serviceport.go, servicechangetracker.go and endpointslicecache.go.
 """
@@ -11,8 +12,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kubelab.api.objects import Obj, get, key_of, labels_of
-from kubelab.network.addresses import is_address
-from kubelab.proxy.rules import Endpoint, ServicePort
+from kubelab.network.addresses import is_address, version_of
+from kubelab.proxy.ports import Endpoint, ServicePort
 
 SERVICE_NAME = "kubernetes.io/service-name"
 OTHER_PROXY = "service.kubernetes.io/service-proxy-name"
@@ -26,6 +27,7 @@ class SlicePort(NamedTuple):
     protocol: str
     endpoints: tuple[Endpoint, ...]
     nodes: tuple[str, ...]
+    family: int = 4
 
 
 SlicePorts = tuple[SlicePort, ...]
@@ -40,8 +42,8 @@ def service_ports(service: Obj | None) -> tuple[ServicePort, ...]:
     if service is None or OTHER_PROXY in labels_of(service):
         return ()
     spec = service["spec"]
-    cluster_ip = get(spec, "clusterIP", default="")
-    if get(spec, "type", default="ClusterIP") == "ExternalName" or not is_address(cluster_ip):
+    first = get(spec, "clusterIP", default="")
+    if get(spec, "type", default="ClusterIP") == "ExternalName" or not is_address(first):
         return ()
     affinity = 0
     if get(spec, "sessionAffinity", default="None") == "ClientIP":
@@ -53,23 +55,34 @@ def service_ports(service: Obj | None) -> tuple[ServicePort, ...]:
         if entry.get("ip") and entry.get("ipMode", "VIP") == "VIP"
     )
     key = key_of(service)
-    return tuple(
-        ServicePort(
-            f"{key}:{port['name']}" if port.get("name") else key,
-            port.get("protocol", "TCP"),
-            cluster_ip,
-            port["port"],
-            port.get("nodePort", 0),
-            tuple(get(spec, "externalIPs", default=())),
-            balancer_ips,
-            tuple(get(spec, "loadBalancerSourceRanges", default=())),
-            affinity,
-            get(spec, "internalTrafficPolicy", default="Cluster") == "Local",
-            get(spec, "externalTrafficPolicy", default="Cluster") == "Local",
-            get(spec, "healthCheckNodePort", default=0),
-        )
-        for port in get(spec, "ports", default=())
-    )
+    made = []
+    for address in get(spec, "clusterIPs", default=None) or (first,):
+        version = version_of(address)
+        outside, balancers, sources = (
+            tuple(text for text in texts if version_of(text) == version)
+            for texts in (
+                get(spec, "externalIPs", default=()), balancer_ips,
+                tuple(text.strip() for text in get(spec, "loadBalancerSourceRanges", default=())),
+            )
+        )  # fmt: skip
+        made += [
+            ServicePort(
+                f"{key}:{port['name']}" if port.get("name") else key,
+                port.get("protocol", "TCP"),
+                address,
+                port["port"],
+                port.get("nodePort", 0),
+                outside,
+                balancers,
+                sources,
+                affinity,
+                get(spec, "internalTrafficPolicy", default="Cluster") == "Local",
+                get(spec, "externalTrafficPolicy", default="Cluster") == "Local",
+                get(spec, "healthCheckNodePort", default=0),
+            )
+            for port in get(spec, "ports", default=())
+        ]
+    return tuple(made)
 
 
 def slice_ports(slice_: Obj) -> SlicePorts:
@@ -82,7 +95,8 @@ def slice_ports(slice_: Obj) -> SlicePorts:
 
 
 def _read(slice_: Obj) -> SlicePorts:
-    if slice_.get("addressType") != "IPv4":
+    family = {"IPv4": 4, "IPv6": 6}.get(slice_.get("addressType") or "")
+    if family is None:
         return ()
     entries = slice_.get("endpoints") or ()
     nodes = tuple(entry.get("nodeName") or "" for entry in entries)
@@ -92,6 +106,7 @@ def _read(slice_: Obj) -> SlicePorts:
             port.get("protocol") or "TCP",
             tuple(_endpoint(entry, port["port"]) for entry in entries),
             nodes,
+            family,
         )
         for port in slice_.get("ports") or ()
         if port.get("port") is not None

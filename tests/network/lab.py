@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import yaml
+
 from kubelab.api import kinds
 from kubelab.api.objects import EMPTY, Obj, freeze, key_of, name_of
 from kubelab.api.rest import Request, Response, url
@@ -17,6 +19,7 @@ from kubelab.dns.server import CoreDNS
 from kubelab.network.fabric import Fabric
 from kubelab.network.kernel import Kernel
 from kubelab.network.payloads import Exchange, HttpResponse, Outcome, Resolution
+from kubelab.proxy.config import KIND
 from kubelab.proxy.proxy import KubeProxy
 from kubelab.runtime.tools import Tools
 from kubelab.sim.kernel import SECOND, Component, Event, World
@@ -107,7 +110,10 @@ class Client(Component):
 class Lab:
     """Some nodes with kernels and proxies, the outside world, and calls that wait for answers."""
 
-    def __init__(self, nodes: int = 2, seed: int = 0, *, proxies: bool = True) -> None:
+    def __init__(
+        self, nodes: int = 2, seed: int = 0, *, proxies: bool = True, mode: str = "",
+        dual: bool = False,
+    ) -> None:  # fmt: skip
         self.world = World(seed)
         self.server = self.world.add(StubServer())
         self.world.add(Fabric())
@@ -121,7 +127,10 @@ class Lab:
         upstream.add(self.world)
         self.settle()
         for number, kernel in self.kernels.items():
-            kernel.configure(f"192.168.0.{number + 1}", f"10.244.{number}.0/24")
+            second = (f"fc00::{number + 1}", f"fd00:10:244:{number}::/64") if dual else ()
+            kernel.configure(f"192.168.0.{number + 1}", f"10.244.{number}.0/24", *second)
+        if mode:
+            self.server.put(proxy_config(mode))
         if proxies:
             for number in self.kernels:
                 self.world.add(KubeProxy(f"kube-proxy/node-{number}"))
@@ -185,6 +194,16 @@ class Lab:
         found = self.client.results.pop()
         assert isinstance(found, Exchange)
         return found
+
+
+def proxy_config(mode: str, **sections: Any) -> Any:
+    """The ConfigMap of kube-proxy."""
+    text = yaml.safe_dump({**KIND, "mode": mode, **sections})
+    return {
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "kube-proxy", "namespace": "kube-system"},
+        "data": {"config.conf": text},
+    }  # fmt: skip
 
 
 def service(name: str, ip: str, *ports: Any, namespace: str = "default", **spec: Any) -> Any:

@@ -11,11 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubelab.network.nat import Tables, printed_probability
-from kubelab.proxy.proxy import replace
-from kubelab.proxy.rules import Endpoint, RuleSet, ServicePort, base, chain_hash, rule_set
+from kubelab.proxy.iptables import (
+    RuleSet,
+    chain_hash,
+    endpoint_chain,
+    install,
+    replace,
+    rule_set,
+)
+from kubelab.proxy.ports import Endpoint, Facts, ServicePort
 from tests.network.lab import Lab
 
 CIDR = "10.244.0.0/16"
+FACTS = Facts()
 
 
 def saved(port: ServicePort, *endpoints: Endpoint) -> str:
@@ -27,10 +35,8 @@ def printed(port: ServicePort, endpoints: tuple[Endpoint, ...]) -> Tables:
     """The tables with the rules of one port."""
     lab = Lab(1, proxies=False)
     kernel = lab.kernels[1]
-    made = base()
-    kernel.tables.nat.update(made["nat"])
-    kernel.tables.filter.update(made["filter"])
-    replace(kernel, port.name, RuleSet(), rule_set(port, endpoints, endpoints, CIDR))
+    install(kernel, 4, FACTS)
+    replace(kernel, 4, port.name, RuleSet(), rule_set(port, endpoints, endpoints, FACTS))
     tables: Tables = kernel.tables
     return tables
 
@@ -68,7 +74,7 @@ def test_cluster_ip_rules() -> None:
     port = ServicePort("default/web", "TCP", "10.97.3.4", 80)
     ends = [Endpoint(f"10.244.{a}.{b}", 8080) for a, b in ((2, 2), (1, 3), (1, 2))]
     text = saved(port, *ends)
-    names = [port.endpoint_chain(end) for end in (ends[2], ends[1], ends[0])]
+    names = [endpoint_chain(port, end) for end in (ends[2], ends[1], ends[0])]
     svc = "KUBE-SVC-LOLE4ISW44XBNF3G"
     to = '-m comment --comment "default/web -> 10.244'
     expected = [
@@ -181,15 +187,13 @@ def test_old_rules_leave_nothing_behind(
     port: ServicePort, before: list[Endpoint], after: list[Endpoint]
 ) -> None:
     """Replacing a port's rules gives the same tables as writing them anew."""
-    old = rule_set(port, tuple(before), tuple(before), CIDR)
-    new = rule_set(port, tuple(after), tuple(after), CIDR)
+    old = rule_set(port, tuple(before), tuple(before), FACTS)
+    new = rule_set(port, tuple(after), tuple(after), FACTS)
     lab = Lab(1, proxies=False)
     kernel = lab.kernels[1]
-    made = base()
-    kernel.tables.nat.update(made["nat"])
-    kernel.tables.filter.update(made["filter"])
-    replace(kernel, port.name, RuleSet(), old)
-    replace(kernel, port.name, old, new)
+    install(kernel, 4, FACTS)
+    replace(kernel, 4, port.name, RuleSet(), old)
+    replace(kernel, 4, port.name, old, new)
     assert kernel.tables.save() == printed(port, tuple(after)).save()
 
 

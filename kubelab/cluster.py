@@ -55,8 +55,13 @@ def build(world: World, nodes: list[Obj], options: Options) -> None:
     for name in servers:
         world.add(APIServer(name, etcd=members, address=machines.CONTROL_PLANE))
     machines.add_network(world)
-    world.add(controller_manager(servers))
-    world.add(Scheduler("scheduler", servers, options.scheduler_config))
+    for name in numbered("controller-manager", options.controller_managers):
+        alone = options.controller_managers == 1
+        world.add(controller_manager(servers, name=name, elects=True, alone=alone))
+    for name in numbered("scheduler", options.schedulers):
+        alone = options.schedulers == 1
+        configuration = options.scheduler_config
+        world.add(Scheduler(name, servers, configuration, elects=True, alone=alone))
     for number, node in enumerate(nodes, 1):
         machines.add_node(world, node, number, servers, options.runtime)
     addons = [*(dns() if options.dns else ()), *(storage() if options.storage else ())]
@@ -66,6 +71,11 @@ def build(world: World, nodes: list[Obj], options: Options) -> None:
     world.add(Installer("kubeadm", addons, servers=servers))
     world.add(You(servers=servers))
     world.add(Saboteur("faults"))
+
+
+def numbered(name: str, count: int) -> list[str]:
+    """The names of processes of one kind; the first has no number: `scheduler`, `scheduler-2`."""
+    return [name, *(f"{name}-{number}" for number in range(2, count + 1))]
 
 
 def external(name: str, store: str) -> Member:
@@ -86,6 +96,8 @@ class Options:
         runtime: str,
         scheduler_config: Any,
         store: str | None,
+        controller_managers: int,
+        schedulers: int,
     ) -> None:
         if etcd not in (1, 3, 5) or isinstance(etcd, bool):
             raise ValueError(f"etcd={etcd!r}: give 1, 3 or 5 members")
@@ -96,6 +108,12 @@ class Options:
             raise ValueError(f"runtime={runtime!r}: there are {known}")
         if store is not None and etcd != 1:
             raise ValueError(f"store={store!r} has members of its own; leave etcd=1")
+        for word, count in (
+            ("controller_managers", controller_managers), ("schedulers", schedulers),
+        ):  # fmt: skip
+            if not isinstance(count, int) or count < 1:
+                raise ValueError(f"{word}={count!r}: give a number, 1 or more")
+        self.controller_managers, self.schedulers = controller_managers, schedulers
         self.store = store
         self.etcd, self.apiservers, self.dns = etcd, apiservers, dns
         self.storage = dns
@@ -106,9 +124,10 @@ class Options:
 class Cluster(Look):
     """A whole cluster in memory.
 
-    `nodes` is a count or a list of Node manifests; the other arguments say how many etcd members
-    and API servers there are, whether CoreDNS is installed, and which seed decides names, UIDs and
-    ties. Virtual time begins at `epoch`, else at a date of its own. Nothing moves until told to.
+    `nodes` is a count or a list of Node manifests; the other arguments say how many etcd members,
+    API servers, controller managers and schedulers there are (of the last two one leads), whether
+    CoreDNS is installed, and which seed decides names, UIDs and ties. Virtual time begins at
+    `epoch`, else at a date of its own. Nothing moves until told to.
     """
 
     def __init__(
@@ -123,8 +142,12 @@ class Cluster(Look):
         scheduler_config: Any = None,
         store: str | None = None,
         epoch: datetime | None = None,
+        controller_managers: int = 1,
+        schedulers: int = 1,
     ) -> None:
-        options = Options(etcd, apiservers, dns, runtime, scheduler_config, store)
+        options = Options(
+            etcd, apiservers, dns, runtime, scheduler_config, store, controller_managers, schedulers
+        )
         # A cluster of the caller's own nodes and without DNS holds what the caller puts in.
         options.storage = dns or isinstance(nodes, int)
         world = World(seed, EPOCH_NS if epoch is None else from_datetime(epoch))

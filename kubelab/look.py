@@ -21,6 +21,7 @@ from kubelab.scheduler.scheduler import Scheduler
 from kubelab.scheduler.whatif import WhatIf, preview, reconfigure
 from kubelab.sentences import sentence
 from kubelab.sim.kernel import SECOND, Event, World
+from kubelab.sim.links import role_of
 from kubelab.sim.log import Log
 
 if TYPE_CHECKING:
@@ -206,7 +207,11 @@ class SchedulerLook:
         self._name = name
 
     def _scheduler(self) -> Scheduler:
-        scheduler = self._cluster.world.components[self._name]
+        components = self._cluster.world.components
+        scheduler = components[self._name]
+        # Of several replicas the leader is meant.
+        others = (part for name, part in components.items() if role_of(name) == self._name)
+        scheduler = next((part for part in others if part.leading and not part.stopped), scheduler)
         assert isinstance(scheduler, Scheduler)
         return scheduler
 

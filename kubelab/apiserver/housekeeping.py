@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubelab.apiserver import bootstrap, stored
+from kubelab.apiserver import bootstrap, identity, stored
 from kubelab.apiserver.pending import Pending
 from kubelab.etcd import records
-from kubelab.sim.kernel import SECOND, Component
+from kubelab.sim.kernel import SECOND, Component, Routine
 
 COMPACTION_SECONDS = 300
 
@@ -28,6 +28,23 @@ class Housekeeping(Component):
         self.unleased: list[int] = []
         self.compaction = (0, 0)
         self.after(COMPACTION_SECONDS, "compact", background=True)
+        # A Lease of our own tells that this server lives.
+        self.identity = self.world.stream(f"{self.name}/identity").uid()
+        self.send(self.name, "request", self.name, 0, identity.creation(*self.who()))
+        self.after(identity.RENEW_SECONDS, "renew_identity", background=True)
+
+    def who(self) -> tuple[str, str, int]:
+        """Our name, what tells this start of us from the one before, and the time."""
+        return self.name, self.identity, self.now
+
+    def routine(self, verb: str, args: tuple[Any, ...]) -> Routine | None:
+        seconds = identity.RENEW_SECONDS * SECOND
+        return Routine(seconds, free=True) if verb == "renew_identity" else None
+
+    def renew_identity(self) -> None:
+        """Every 10 s: we still live."""
+        self.after(identity.RENEW_SECONDS, "renew_identity", background=True)
+        self.send(self.name, "request", self.name, 0, identity.renewal(*self.who()))
 
     def etcd(self, method: str, request: Any, then: str, token: Any = 0) -> int:
         """Calls etcd; see `APIServer`."""

@@ -52,6 +52,10 @@ class Process(Client):
         super().start()
         self.echoes = Echoes()
         self.controllers: dict[str, Controller] = {}
+        self.run_controllers()
+
+    def run_controllers(self) -> None:
+        """Starts the loops."""
         for kind in self.kinds:
             controller = kind(self)
             self.controllers[controller.name] = controller

@@ -45,6 +45,8 @@ def _response(subject: str, event: Event, detail: Any) -> str:
             f"{detail['revision']} and watches from there."
         )
     asked = f"{detail.get('method', 'its request')} {detail.get('path', '')}".strip()
+    if detail.get("act") == "lead":
+        return f"{subject} leads from now on because it holds the Lease."
     if detail.get("message"):
         return f"{subject} hears that {asked} is refused: {detail['message'].rstrip('.')}."
     return f"{subject} hears that {asked} is done ({detail.get('code', 'answered')})."
@@ -66,6 +68,9 @@ def _undelivered(subject: str, event: Event, detail: Any) -> str:
 
 TELLERS: dict[str, Callable[[str, Event, Any], str]] = {
     "start": _start,
+    "elect": lambda subject, event, detail: (
+        f"{subject} renews its Lease or looks at it, so that one process leads and no second."
+    ),
     "response": _response,
     "watched": _watched,
     "undelivered": _undelivered,

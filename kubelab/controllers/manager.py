@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kubelab.client.controller import Controller, Process
+from kubelab.client.leaderelection import Candidate
 from kubelab.controllers import sentences
 from kubelab.controllers.clusterroleaggregation import ClusterRoleAggregationController
 from kubelab.controllers.cronjob import CronJobController
@@ -80,8 +81,13 @@ CONTROLLERS: tuple[type[Controller], ...] = (
 )
 
 
-class ControllerManager(Process):
-    """kube-controller-manager. `root_ca` is what pods are given to know the API server by."""
+class ControllerManager(Candidate, Process):
+    """kube-controller-manager. `root_ca` is what pods are given to know the API server by.
+
+    With `elects` its loops run only while it leads; `alone` says that there is no other replica.
+    """
+
+    lease_name = "kube-controller-manager"
 
     def __init__(
         self,
@@ -90,15 +96,34 @@ class ControllerManager(Process):
         name: str = NAME,
         controllers: Sequence[type[Controller]] = CONTROLLERS,
         root_ca: str = ROOT_CA,
+        elects: bool = False,
+        alone: bool = True,
     ) -> None:
-        super().__init__(name, controllers, servers=servers, agent="kube-controller-manager")
+        Process.__init__(self, name, controllers, servers=servers, agent="kube-controller-manager")
         self.root_ca = root_ca
+        self.elects, self.alone = elects, alone
+
+    def run_controllers(self) -> None:
+        """Starts the loops, after an election if there is to be one."""
+        if self.elects:
+            self.campaign()
+        else:
+            super().run_controllers()
+
+    def lead(self) -> None:
+        super().run_controllers()
 
     @staticmethod
     def tell(event: Event) -> str:
         return sentences.tell(event)
 
 
-def controller_manager(servers: Sequence[str] = ("apiserver-1",)) -> ControllerManager:
+def controller_manager(
+    servers: Sequence[str] = ("apiserver-1",),
+    *,
+    name: str = NAME,
+    elects: bool = False,
+    alone: bool = True,
+) -> ControllerManager:
     """The controller manager with all of its loops."""
-    return ControllerManager(servers)
+    return ControllerManager(servers, name=name, elects=elects, alone=alone)

@@ -131,35 +131,31 @@ def union(one: Tree, other: Tree) -> Tree:
         return one
     if one is None:
         return other
-    children = _children(one)
-    changed = is_member(other) and not is_member(one)
+    more = {}
     for key, item in other.items():
         if key != ".":
-            held = children.get(key)
+            held = one.get(key)
             new = union(held, item)
             if new is not held:
-                children[key] = new
-                changed = True
-    return node(is_member(one) or is_member(other), children) if changed else one
+                more[key] = new
+    member = is_member(one) or is_member(other)
+    return node(member, {**_children(one), **more}) if more or member != is_member(one) else one
 
 
 def minus(one: Tree, other: Tree) -> Tree:
     """What is in one but not in the other; `one` itself where that is all."""
     if one is None or other is None:
         return one
-    changed = is_member(one) and is_member(other)
-    children = _children(one)
+    less = {}
     for key, item in other.items():
-        if key != "." and key in children:
-            new = minus(children[key], item)
-            if new is not children[key]:
-                changed = True
-                if new is None:
-                    del children[key]
-                else:
-                    children[key] = new
-    if not changed:
+        if key != "." and key in one:
+            new = minus(one[key], item)
+            if new is not one[key]:
+                less[key] = new
+    if not less and not (is_member(one) and is_member(other)):
         return one
+    rest = {key: less.get(key, item) for key, item in _children(one).items()}
+    children = {key: item for key, item in rest.items() if item is not None}
     return node(is_member(one) and not is_member(other), children)
 
 

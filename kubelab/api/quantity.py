@@ -80,8 +80,12 @@ def _text(value: Any) -> str:
 
 def canonical(value: Any) -> str:
     """The canonical form of a quantity as JSON has it. Raises QuantityError."""
-    number, family = _read(_text(value))
-    return write(number, family)
+    return _canonical(_text(value))
+
+
+@lru_cache(maxsize=20_000)
+def _canonical(text: str) -> str:
+    return write(*_read(text))
 
 
 def write(number: Fraction | int, family: str = DECIMAL) -> str:

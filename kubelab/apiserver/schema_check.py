@@ -19,7 +19,7 @@ import binascii
 import re
 from collections.abc import Callable
 from datetime import datetime, timezone
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from kubelab.api import quantity
@@ -309,8 +309,13 @@ def _int_or_string(value: Any) -> Any:
     return value if type(value) is str else _int32(value)
 
 
+@lru_cache(maxsize=20_000)
+def _is_time(text: str) -> bool:
+    return _TIME.fullmatch(text) is not None
+
+
 def _time(value: Any) -> Any:
-    if type(value) is str and _TIME.fullmatch(value):
+    if type(value) is str and _is_time(value):
         return value
     return _moment(value).strftime("%Y-%m-%dT%H:%M:%SZ")
 

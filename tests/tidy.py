@@ -62,6 +62,7 @@ THIRD_PARTY = {
     "anywidget": "kubelab/views/",
     "ipywidgets": "kubelab/views/",
     "traitlets": "kubelab/views/",
+    "sidecar": "kubelab/views/",
     "IPython": "kubelab/",
 }
 INSIDE_FUNCTIONS = {"matplotlib", "networkx", "numpy"}

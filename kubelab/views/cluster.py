@@ -16,10 +16,12 @@ from typing import Any
 
 from kubelab.api.objects import get
 from kubelab.sim.kernel import Event
-from kubelab.views import floor
+from kubelab.views import floor, search
 from kubelab.views.cursor import Cursor, Stops
 from kubelab.views.desk import desk_of
+from kubelab.views.kind import Side
 from kubelab.views.palette import actor_of, label_of
+from kubelab.views.picture import Picture
 from kubelab.views.room import Room, amount_text, rooms
 from kubelab.views.view import Kind, View
 from kubelab.views.words import Table, Words, listed, natural, plural
@@ -35,9 +37,11 @@ RUNTIME_CALLS = ("run_pod_sandbox", "pull_image", "start_container", "stop_conta
 PROGRAMS = ("curl", "connect", "resolve")
 
 
-def show(cluster: Any, *, by: str = "decision") -> View:
+def show(
+    cluster: Any, *, by: str = "decision", play: bool = False, projector: bool = False
+) -> View:
     """What runs where, and who tells whom."""
-    return View(cluster, KIND, {}, by=by)
+    return View(cluster, KIND, {}, by=by, play=play, projector=projector)
 
 
 def is_stop(event: Event, by: str, options: dict[str, Any]) -> bool:
@@ -112,6 +116,9 @@ def frame(cluster: Any, cursor: Cursor, options: dict[str, Any]) -> dict[str, An
         "components": _control_plane(cluster, down),
         "touched": touched(event) if event else "",
         "message": _message(event) if event else None,
+        "found": search.found(rows, str(options.get("find") or "")),
+        "lens": search.lens(cluster, rows),
+        "cut": search.is_parted(cluster) and cursor.event >= len(cluster.trace),
     }
 
 
@@ -325,4 +332,17 @@ def title(data: dict[str, Any]) -> str:
     return f"cluster · {plural(len(data['nodes']), 'node')}"
 
 
-KIND = Kind("cluster", title, frame, floor.draw, words, matters)
+def cut(data: dict[str, Any], picture: Picture, side: Side) -> tuple[list[str], list[str]]:
+    """Nodes and parts of the control plane on the two sides of a line."""
+    groups: tuple[list[str], list[str]] = ([], [])
+    for piece in picture.pieces:
+        node = piece.kind == "Node" and piece.key.startswith("no/")
+        part = piece.kind == "component" and "/" not in piece.name and piece.name != "you"
+        if node or part:
+            groups[side(piece.x + 24, piece.y + 14)].append(piece.name)
+    return groups
+
+
+KIND = Kind(
+    "cluster", title, frame, floor.draw, words, matters, inputs=search.inputs, use=search.use, cut=cut,
+)  # fmt: skip

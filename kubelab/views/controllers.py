@@ -30,11 +30,18 @@ LOOK_BACK = 20_000
 COUNTED = ("ReplicaSet", "StatefulSet", "ReplicationController")
 
 
-def show(cluster: Any, controller: str | None = None, *, by: str = "decision") -> View:
+def show(
+    cluster: Any,
+    controller: str | None = None,
+    *,
+    by: str = "decision",
+    play: bool = False,
+    projector: bool = False,
+) -> View:
     """The loops of the controller manager; `controller` keeps to one of them."""
     if controller is not None and controller not in ACTORS:
         raise ValueError(f"controller {controller!r}: there are {', '.join(sorted(ACTORS))}")
-    return View(cluster, KIND, {"controller": controller}, by=by)
+    return View(cluster, KIND, {"controller": controller}, by=by, play=play, projector=projector)
 
 
 def is_turn(event: Event, options: dict[str, Any]) -> bool:

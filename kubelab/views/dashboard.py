@@ -35,9 +35,11 @@ from kubelab.views.words import Words
 LOOK_BACK = 20_000
 
 
-def show(cluster: Any, *, by: str = "decision") -> View:
+def show(
+    cluster: Any, *, by: str = "decision", play: bool = False, projector: bool = False
+) -> View:
     """The whole cluster under one cursor."""
-    return View(cluster, KIND, {}, by=by)
+    return View(cluster, KIND, {}, by=by, play=play, projector=projector)
 
 
 def matters(shown: Any, by: str, options: dict[str, Any]) -> Callable[[Event], bool]:

@@ -22,11 +22,15 @@ _DESKS: weakref.WeakKeyDictionary[Any, Desk] = weakref.WeakKeyDictionary()
 class Desk:
     """The views of one cluster. `event` None means that they look at the present."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 1) -> None:
+        # By its number a page knows which of its views look at the same cluster.
+        self.number = number
         self.event: int | None = None
         self.selection: tuple[str, str] | None = None
         # Which events were faults; made by the first view that asks.
         self.faults: Any = None
+        # Views in panels beside the notebook; nothing else holds them.
+        self.docked: list[View] = []
         self._views: list[weakref.ref[View]] = []
 
     def join(self, view: View) -> None:
@@ -44,7 +48,7 @@ class Desk:
     def moved(self, mover: View) -> None:
         """One view has moved: the others look at the same moment, and all are drawn again."""
         for view in self.views():
-            if view is not mover:
+            if view is not mover and not view.pinned and not mover.pinned:
                 view.follow(self.event)
         self.refresh()
 
@@ -58,7 +62,8 @@ def desk_of(cluster: Any) -> Desk:
     """The one desk of a cluster."""
     desk = _DESKS.get(cluster)
     if desk is None:
-        desk = _DESKS[cluster] = Desk()
+        taken = [other.number for other in _DESKS.values()]
+        desk = _DESKS[cluster] = Desk(max(taken, default=0) + 1)
     return desk
 
 

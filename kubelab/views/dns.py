@@ -16,7 +16,7 @@ from typing import Any
 from kubelab.api.objects import EMPTY
 from kubelab.network import resolvconf
 from kubelab.sim.kernel import Event
-from kubelab.views import ladder
+from kubelab.views import ladder, roles
 from kubelab.views.cursor import Cursor
 from kubelab.views.facts import find
 from kubelab.views.palette import label_of
@@ -34,10 +34,19 @@ def show(
     pod: str = "default/client",
     type: str = "A",
     by: str = "message",
+    play: bool = False,
+    projector: bool = False,
 ) -> View:
     """A name's lookup from a pod, question by question; without a name, whatever is looked up."""
     pod = pod if "/" in pod else f"default/{pod}"
-    return View(cluster, KIND, {"name": name, "pod": pod, "type": type.upper()}, by=by)
+    return View(
+        cluster,
+        KIND,
+        {"name": name, "pod": pod, "type": type.upper(), "hide": play},
+        by=by,
+        play=play,
+        projector=projector,
+    )
 
 
 class Lookups:
@@ -117,7 +126,7 @@ def frame(cluster: Any, cursor: Cursor, options: dict[str, Any]) -> dict[str, An
     if root is not None:
         data["name"], data["type"] = root.detail["name"], root.detail["type"]
         data["pod"] = asker_of(trace, root) or options["pod"]
-        data |= _so_far(trace, root, cursor.focus)
+        data |= _so_far(trace, root, cursor.focus, bool(options.get("hide")))
     data |= _conf(find(moment, "Pod", data["pod"]), data["name"])
     return data
 
@@ -163,7 +172,7 @@ def _servers(moment: Any) -> list[dict[str, Any]]:
     return out
 
 
-def _so_far(trace: Any, root: Event, focus: int) -> dict[str, Any]:
+def _so_far(trace: Any, root: Event, focus: int, hide: bool) -> dict[str, Any]:
     """The questions of a lookup as they stand after an event of it."""
     members = {root.id: None}
     questions: list[dict[str, Any]] = []
@@ -200,7 +209,8 @@ def _so_far(trace: Any, root: Event, focus: int) -> dict[str, Any]:
         out["result"] = "NOERROR"
     tried = [row["name"] for row in questions]
     rest = [name for name in candidates if name not in tried] if not out["result"] else []
-    questions += [{**row, "state": "not yet"} for name in rest for row in _asked(name, types)]
+    if not hide:
+        questions += [{**row, "state": "not yet"} for name in rest for row in _asked(name, types)]
     return {**out, "questions": questions, "hops": hops[-HOPS:]}
 
 
@@ -338,4 +348,26 @@ def title(data: dict[str, Any]) -> str:
     return f"dns · {data['name'] or 'any name'} from {data['pod']}"
 
 
-KIND = Kind("dns", title, frame, ladder.draw, words, matters, action=("Ask", ask))
+def inputs(data: dict[str, Any], options: dict[str, Any]) -> list[dict[str, Any]]:
+    """What to look up, and from where."""
+    return [
+        {"type": "text", "name": "name", "label": "Name", "value": data["name"]},
+        {"type": "choice", "name": "type", "label": "Type", "value": options["type"],
+         "options": ["A", "AAAA", "SRV", "PTR", "CNAME"]},
+        {"type": "text", "name": "pod", "label": "From pod", "value": options["pod"]},
+    ]  # fmt: skip
+
+
+def use(view: View, name: str, value: str) -> View:
+    """Looks at another lookup; Ask then asks."""
+    if name not in ("name", "type", "pod"):
+        raise ValueError(f"the DNS view has no input {name!r}")
+    if name == "pod" and "/" not in value:
+        value = f"default/{value}"
+    return view.change(**{name: value.strip() or None})
+
+
+KIND = Kind(
+    "dns", title, frame, ladder.draw, words, matters, action=("Ask", ask), inputs=inputs, use=use,
+    play=roles.RESOLVER,
+)  # fmt: skip

@@ -10,14 +10,13 @@ In Kubernetes: `etcdctl get --prefix --keys-only /registry` and `etcdctl watch` 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from kubelab.api import kinds
-from kubelab.api.objects import Obj
 from kubelab.sim.kernel import Event
 from kubelab.views import ribbon
+from kubelab.views.changes import at_key, changed
 from kubelab.views.cursor import Cursor
 from kubelab.views.palette import actor_of, label_of
 from kubelab.views.view import Kind, View
@@ -28,9 +27,6 @@ WRITES = ("put", "txn", "delete_range", "compact", "apply")
 NOISE = ("/registry/leases/", "/registry/events/", "compact_rev_key")
 NOISY_KINDS = ("Lease", "Event")
 
-# Of a new object these say no more than its key does.
-PLAIN_FIELDS = ("apiVersion", "kind", "metadata.name", "metadata.namespace", "metadata.uid")
-
 RIBBON = 13
 FIELDS = 9
 READERS = 9
@@ -39,10 +35,18 @@ LOOK_BACK = 20_000
 
 
 def show(
-    cluster: Any, prefix: str = "/registry/", *, noise: bool = False, by: str = "message"
+    cluster: Any,
+    prefix: str = "/registry/",
+    *,
+    noise: bool = False,
+    by: str = "message",
+    play: bool = False,
+    projector: bool = False,
 ) -> View:
     """etcd's writes below a prefix; `noise` takes in heartbeats and Events."""
-    return View(cluster, KIND, {"prefix": prefix, "noise": noise}, by=by)
+    return View(
+        cluster, KIND, {"prefix": prefix, "noise": noise}, by=by, play=play, projector=projector
+    )
 
 
 def is_write(event: Event, options: dict[str, Any]) -> bool:
@@ -212,18 +216,12 @@ def _tree(keys: Any, current: str) -> list[dict[str, Any]]:
 def _fields(cluster: Any, current: dict[str, Any]) -> tuple[list[dict[str, str]], dict[str, Any]]:
     """The written key's fields that changed, and its numbers."""
     revision = int(current["revision"])
-    after = _at_key(cluster, revision, current["key"])
-    before = _at_key(cluster, revision - 1, current["key"]) if revision > 1 else None
-    old, new = _flat(before), _flat(after)
-    changed = [
-        path for path in [*new, *(p for p in old if p not in new)] if old.get(path) != new.get(path)
-    ]
-    if before is None:
-        changed = [path for path in changed if path not in PLAIN_FIELDS]
-    changed.sort(key=lambda path: (_rank(path), path))
-    rows = [{"path": p, "old": old.get(p, ""), "new": new.get(p, "")} for p in changed[:FIELDS]]
-    if len(changed) > FIELDS:
-        rows.append({"path": f"… {len(changed) - FIELDS} more fields", "old": "", "new": ""})
+    after = at_key(cluster, revision, current["key"])
+    before = at_key(cluster, revision - 1, current["key"]) if revision > 1 else None
+    found = changed(before, after)
+    rows = [row._asdict() for row in found[:FIELDS]]
+    if len(found) > FIELDS:
+        rows.append({"path": f"… {len(found) - FIELDS} more fields", "old": "", "new": ""})
     kv = after or before
     what = "deleted" if after is None else "created" if before is None else "changed"
     value = {
@@ -234,54 +232,6 @@ def _fields(cluster: Any, current: dict[str, Any]) -> tuple[list[dict[str, str]]
         "lease": bool(kv and kv.lease),
     }
     return rows, value
-
-
-def _rank(path: str) -> int:
-    if path.endswith(("Time", "observedGeneration", "generation", "resourceVersion")):
-        return 99
-    heads = (
-        "spec.nodeName",
-        "spec.replicas",
-        "status.phase",
-        "status.podIP",
-        "spec",
-        "status",
-        "metadata.deletion",
-    )
-    return next((at for at, head in enumerate(heads) if path.startswith(head)), len(heads))
-
-
-def _at_key(cluster: Any, revision: int, key: str) -> Any:
-    found = cluster.at(revision=revision).keys(key)
-    return next((kv for kv in found if kv.key.decode("utf-8", "replace") == key), None)
-
-
-def _flat(kv: Any) -> dict[str, str]:
-    """A value as paths and texts; bookkeeping of who owns which field is left out."""
-    if kv is None:
-        return {}
-    value = kv.value
-    if isinstance(value, bytes):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return {"value": value.decode("utf-8", "replace")}
-    out: dict[str, str] = {}
-    _walk(value, "", out)
-    return out
-
-
-def _walk(value: Any, path: str, out: dict[str, str]) -> None:
-    if isinstance(value, (dict, Obj)):
-        for key, item in value.items():
-            if key != "managedFields":
-                _walk(item, f"{path}.{key}" if path else str(key), out)
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            named = isinstance(item, dict) and (item.get("type") or item.get("name"))
-            _walk(item, f"{path}[{named or number}]", out)
-    else:
-        out[path] = value if isinstance(value, str) else json.dumps(value)
 
 
 def _readers(trace: Any, event: int, current: dict[str, Any]) -> list[dict[str, Any]]:
@@ -369,4 +319,34 @@ def title(data: dict[str, Any]) -> str:
     return f"etcd · {data['prefix']}"
 
 
-KIND = Kind("etcd", title, frame, ribbon.draw, words, matters)
+def pick(view: View, kind: str, name: str) -> bool:
+    """A click on a revision goes there: the whole store as it was then."""
+    if kind != "revision":
+        return False
+    for row in view.frame["ribbon"]:
+        if str(row["revision"]) == name:
+            view.jump(row["event"])
+            return True
+    return False
+
+
+def inputs(data: dict[str, Any], options: dict[str, Any]) -> list[dict[str, Any]]:
+    """Below which key, and whether heartbeats count."""
+    noise = "all writes" if options.get("noise") else "without heartbeats"
+    return [
+        {"type": "text", "name": "prefix", "label": "Keys below", "value": options["prefix"]},
+        {"type": "choice", "name": "noise", "label": "show", "value": noise,
+         "options": ["without heartbeats", "all writes"]},
+    ]  # fmt: skip
+
+
+def use(view: View, name: str, value: str) -> View:
+    """Looks at other keys."""
+    if name == "prefix":
+        return view.change(prefix=value.strip())
+    if name == "noise":
+        return view.change(noise=value == "all writes")
+    raise ValueError(f"the etcd view has no input {name!r}")
+
+
+KIND = Kind("etcd", title, frame, ribbon.draw, words, matters, inputs=inputs, use=use, pick=pick)

@@ -17,16 +17,25 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from kubelab.views import page as files
 from kubelab.views.cursor import Cursor
 from kubelab.views.desk import lock_of
-from kubelab.views.palette import stylesheet
 from kubelab.views.view import View
 
-HERE = Path(__file__).parent
 STEPS, FRAMES = 200, 8
 
 # What only a kernel can do is not offered in a recording.
-_HIDDEN = ("Run 10 s", "Settle", "Fork: what if", "Rewind here", "Story", "Apply")
+_HIDDEN = (
+    "Run 10 s",
+    "Settle",
+    "Fork: what if",
+    "Rewind here",
+    "Story",
+    "Apply",
+    "Run until this holds",
+    "Pin this view where it is",
+    "Dock this view beside the notebook",
+)
 
 _PLAYER = """
 const record = JSON.parse(document.getElementById("record").textContent);
@@ -74,6 +83,7 @@ def page(view: View, path: str | Path | None = None, *, steps: int = STEPS) -> s
         head = state["head"] | {
             "mode": "past" if number < len(states) else "now",
             "position": number, "stops": len(states), "action": "", "selected": None,
+            "inputs": [], "cuts": False, "question": None, "rungs": [view.by],
         }  # fmt: skip
         record.append({
             "number": number, "base": number - 1, "height": state["picture"].height,
@@ -82,14 +92,14 @@ def page(view: View, path: str | Path | None = None, *, steps: int = STEPS) -> s
         })  # fmt: skip
         sent = pieces
     hidden = ",".join(f'.kl button[aria-label="{name}"]' for name in _HIDDEN)
-    css = stylesheet() + (HERE / "view.css").read_text("utf-8") + f"{hidden}{{display:none}}"
+    css = files.style() + f"{hidden}{{display:none}}"
     data = json.dumps(record, separators=(",", ":")).replace("<", "\\u003c")
     title = escape(states[-1]["head"]["title"])
     text = (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{css}</style></head><body>'
         f'<div id="view"></div><script type="application/json" id="record">{data}</script>'
-        f'<script type="module">{(HERE / "view.js").read_text("utf-8")}{_PLAYER}</script>'
+        f'<script type="module">{files.module()}{_PLAYER}</script>'
         "</body></html>\n"
     )
     return _written(text, path)

@@ -14,14 +14,19 @@ from typing import Any
 import yaml
 
 from kubelab.api.objects import Obj, get
+from kubelab.views.changes import at_key, changed
 from kubelab.views.palette import label_of
+
+CHANGES_SHOWN = 8
+HEAL = ["Heal all links", "heal"]
 
 # Kinds that have no namespace, among those that views show.
 CLUSTERED = ("Node", "Namespace", "PersistentVolume")
 
 # What views draw that is neither an object nor a process.
 NO_OBJECTS = ("key", "revision", "query", "column", "hop", "log", "quorum", "loop", "station",
-              "call", "container", "message", "file")  # fmt: skip
+              "call", "container", "file", "answer",
+              "outcome")  # fmt: skip
 
 
 def _event(cluster: Any, number: int) -> dict[str, Any]:
@@ -35,6 +40,18 @@ def _event(cluster: Any, number: int) -> dict[str, Any]:
         "kubectl": "",
         "event": number,
     }
+
+
+def _link(cluster: Any, name: str) -> dict[str, Any]:
+    """The link that a message came along, and what can be done to it."""
+    start, _, end = name.partition(">")
+    members = start.startswith("etcd-") and end.startswith("etcd-")
+    actions = [["Lose all that comes this way", "drop"], ["Delay it by 1 s", "delay"]]
+    return {
+        "kind": "message", "name": name, "title": f"from {start} to {end}", "kubectl": "",
+        "event": 0, "rows": [["from", label_of(start)], ["to", label_of(end)]],
+        "actions": [*actions, HEAL] if members else [HEAL],
+    }  # fmt: skip
 
 
 def split(name: str) -> tuple[str, str]:
@@ -53,8 +70,13 @@ def find(moment: Any, kind: str, name: str) -> Obj | None:
     return found if isinstance(found, dict) else None  # type: ignore[return-value]
 
 
-def facts_of(cluster: Any, event: int, selection: tuple[str, str] | None) -> dict[str, Any] | None:
-    """Title, rows, the kubectl line and the last change of what is selected."""
+def facts_of(
+    cluster: Any, event: int, selection: tuple[str, str] | None, focus: int = 0
+) -> dict[str, Any] | None:
+    """Title, rows, the kubectl line and the last change of what is selected.
+
+    Where the step shown (`focus`) has written it, also the fields that changed.
+    """
     if selection is None:
         return None
     kind, name = selection
@@ -62,12 +84,14 @@ def facts_of(cluster: Any, event: int, selection: tuple[str, str] | None) -> dic
         return _component(cluster, event, name)
     if kind == "event":
         return _event(cluster, int(name))
+    if kind == "message":
+        return _link(cluster, name)
     if kind in NO_OBJECTS:
         return {"kind": kind, "name": name, "title": name, "rows": [], "kubectl": "", "event": 0}
     obj = find(cluster.at(event=event), kind, name)
     namespace, short = split(name)
     scope = f" -n {namespace}" if namespace and namespace != "default" else ""
-    out = {
+    out: dict[str, Any] = {
         "kind": kind,
         "name": name,
         "title": f"{kind} {short}",
@@ -83,7 +107,24 @@ def facts_of(cluster: Any, event: int, selection: tuple[str, str] | None) -> dic
     out["yaml"] = _yaml(obj)
     out["actions"] = _actions(cluster, kind, name)
     out["event"] = _last_change(cluster, event, kind, name)
+    out["changes"] = _changes(cluster, focus, out["event"])
     return out
+
+
+def _changes(cluster: Any, focus: int, last: int) -> list[list[str]]:
+    """What the step shown has changed in the selected thing: field, old and new."""
+    if not focus or not last:
+        return []
+    detail = cluster.trace[last - 1].detail
+    step = cluster.trace[focus - 1]
+    # The write itself, or what asked for it or came of it at once.
+    near = focus == last or str(step.detail.get("revision", "")) == str(detail.get("revision"))
+    near = near or focus in [link.id for link in cluster.why(last)[-4:]]
+    revision, key = int(detail.get("revision") or 0), str(detail.get("key", ""))
+    if not near or revision < 2 or not key:
+        return []
+    rows = changed(at_key(cluster, revision - 1, key), at_key(cluster, revision, key))
+    return [[row.path, row.old or "–", row.new or "–"] for row in rows[:CHANGES_SHOWN]]
 
 
 def _yaml(obj: Obj) -> str:
@@ -97,15 +138,24 @@ def _actions(cluster: Any, kind: str, name: str) -> list[list[str]]:
     """What can be done to a thing from its panel: the word on the button, and the command."""
     if kind == "Node":
         part = cluster.world.components.get(f"kubelet/{name}")
-        down = getattr(part, "stopped", False)
-        return [["Switch on", "start_node"]] if down else [["Cut its power", "stop_node"]]
+        if getattr(part, "stopped", False):
+            return [["Switch on", "start_node"]]
+        return [["Cut its power", "stop_node"], ["Cut it off from the network", "cutoff"], HEAL]
     if kind == "component":
         part = cluster.world.components.get(name)
         if name in ("you", "kubeadm", "faults") or part is None:
             return []
-        down = getattr(part, "stopped", False)
-        return [["Start", "start"]] if down else [["Stop", "stop"]]
+        if getattr(part, "stopped", False):
+            return [["Start", "start"]]
+        return [["Stop", "stop"], *(_of_member(cluster) if name.startswith("etcd-") else [])]
     return [["Delete", "delete"]] if kind != "Namespace" else []
+
+
+def _of_member(cluster: Any) -> list[list[str]]:
+    """What can be done to one etcd member among others."""
+    if "etcd-2" not in cluster.world.components:
+        return []
+    return [["Let its timer run out", "time_out"], ["Cut it off from the others", "cutoff"], HEAL]
 
 
 def _rows(kind: str, obj: Obj) -> list[tuple[str, str]]:

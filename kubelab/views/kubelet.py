@@ -35,10 +35,17 @@ LOOK_BACK = 60_000
 TICKS, CALLS_SHOWN = 14, 8
 
 
-def show(cluster: Any, pod: str = "default/client", *, by: str = "message") -> View:
+def show(
+    cluster: Any,
+    pod: str = "default/client",
+    *,
+    by: str = "message",
+    play: bool = False,
+    projector: bool = False,
+) -> View:
     """A pod's life on its node: stations, containers, probes, runtime calls."""
     pod = pod if "/" in pod else f"default/{pod}"
-    return View(cluster, KIND, {"pod": pod}, by=by)
+    return View(cluster, KIND, {"pod": pod}, by=by, play=play, projector=projector)
 
 
 def is_about(event: Event, pod: str) -> bool:
@@ -157,6 +164,9 @@ class Life:
             self._status(event)
 
     def _reach(self, name: str, event: Event) -> None:
+        if name == "pull" and name in self.done:
+            # An image that is there already is looked for at each try; what it waits for stays.
+            return
         self.done.setdefault(name, event.id)
         self.station, self.waits, self.failing = name, "", False
 
@@ -177,6 +187,7 @@ class Life:
             self.station = "sandbox, address"
         elif detail.get("waits_for") or str(detail.get("event", "")).startswith("Failed"):
             self.waits = str(detail.get("event") or f"waits for {detail['waits_for'][0]}")
+            self.waits += _remedy(detail)
             seconds = detail.get("next_try_seconds") or detail.get("backoff_seconds")
             if seconds:
                 self.waits += f"; next try in {seconds:g} s"
@@ -245,6 +256,15 @@ class Life:
             row = self._container(name)
             row["state"] = "stopped" if reason == "Completed" else "failed"
             row["word"] = f"has ended: {reason}"
+
+
+def _remedy(detail: Any) -> str:
+    """Who can end a wait."""
+    about = str((detail.get("waits_for") or ("",))[0]) + str(detail.get("event") or "")
+    for kind in ("Secret", "ConfigMap", "PersistentVolumeClaim"):
+        if kind.lower() in about.lower():
+            return "; you can create it"
+    return "; you can correct the image's name" if "image" in about.lower() else ""
 
 
 def words(data: dict[str, Any]) -> Words:

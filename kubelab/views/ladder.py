@@ -201,18 +201,28 @@ def _servers(picture: Picture, data: dict[str, Any]) -> float:
             origin = record.rpartition(" from ")[2]
             body += text(0, height + 4, f"comes from {origin}", size=13, fill="muted", width=250)
             height += 22
+        kind, name = _origin(record)
         picture.add(
             "answer",
             ANSWER_X,
             top + 6,
             body,
-            kind="answer",
+            kind=kind,
+            name=name,
+            label=f"Answer {', '.join(answers[:6])}, from {record.rpartition(' from ')[2] or '?'}",
             actor="dns",
             state="ready",
             event=current.get("event") or None,
         )
         top += 10 + height
     return top
+
+
+def _origin(record: str) -> tuple[str, str]:
+    """The object that an answer comes from, so that a click on it selects it everywhere."""
+    word, _, name = record.rpartition(" from ")[2].partition(" ")
+    kind = {"service": "Service", "pod": "Pod", "endpointslice": "EndpointSlice"}.get(word, "")
+    return (kind, name.partition(" ")[0].rstrip(",;")) if kind else ("answer", "answer")
 
 
 def _way(picture: Picture, data: dict[str, Any], top: float) -> float:

@@ -33,9 +33,16 @@ SHOWN = 5
 SYSTEM = "kube-system"
 
 
-def show(cluster: Any, namespace: str | None = None, *, by: str = "decision") -> View:
+def show(
+    cluster: Any,
+    namespace: str | None = None,
+    *,
+    by: str = "decision",
+    play: bool = False,
+    projector: bool = False,
+) -> View:
     """Owners and selectors, in one namespace or in all but the system's."""
-    return View(cluster, KIND, {"namespace": namespace}, by=by)
+    return View(cluster, KIND, {"namespace": namespace}, by=by, play=play, projector=projector)
 
 
 def is_stop(event: Event, by: str, options: dict[str, Any]) -> bool:

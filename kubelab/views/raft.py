@@ -14,9 +14,11 @@ from collections.abc import Callable
 from typing import Any
 
 from kubelab.sim.kernel import Event
-from kubelab.views import ring
+from kubelab.views import ring, sweeps
 from kubelab.views.cursor import Cursor
+from kubelab.views.kind import Side
 from kubelab.views.past import world_at
+from kubelab.views.picture import Picture
 from kubelab.views.view import Kind, View
 from kubelab.views.words import Table, Words, listed, plural
 
@@ -29,9 +31,16 @@ TIMERS = ("election_timeout", "campaign_now")
 WRITES = ("put", "txn", "delete_range")
 
 
-def show(cluster: Any, *, beats: bool = False, by: str = "message") -> View:
+def show(
+    cluster: Any,
+    *,
+    beats: bool = False,
+    by: str = "message",
+    play: bool = False,
+    projector: bool = False,
+) -> View:
     """The members of an etcd and what they agree on; `beats` takes in heartbeats."""
-    return View(cluster, KIND, {"beats": beats}, by=by)
+    return View(cluster, KIND, {"beats": beats}, by=by, play=play, projector=projector)
 
 
 def is_stop(event: Event, by: str, options: dict[str, Any]) -> bool:
@@ -205,4 +214,43 @@ def title(data: dict[str, Any]) -> str:
     return f"raft · {plural(len(data['members']), 'member')}"
 
 
-KIND = Kind("raft", title, frame, ring.draw, words, matters)
+def inputs(data: dict[str, Any], options: dict[str, Any]) -> list[dict[str, Any]]:
+    """A write to watch, and the end of all cuts."""
+    out: list[dict[str, Any]] = [{"type": "button", "name": "put", "label": "Put a value"}]
+    names = [member["name"] for member in data["members"]]
+    if len(names) > 1:
+        via = options.get("via") if options.get("via") in names else "any member"
+        out.append({"type": "choice", "name": "via", "label": "by way of", "value": via,
+                    "options": ["any member", *names]})  # fmt: skip
+    return [*out, {"type": "button", "name": "heal", "label": "Heal all links"}]
+
+
+def use(view: View, name: str, value: str) -> View:
+    """Puts a value without waiting for the answer, or heals; in the past in a what-if."""
+    if name == "via":
+        return view.change(via=value)
+    where = view.fork() if view.is_past else view
+    if name == "put":
+        store = getattr(where.cluster, "etcd", where.cluster)
+        via = where.options.get("via") or ""
+        member = via if via.startswith("etcd-") else ""
+        number = len(where.cluster.trace)
+        store.call("put", member=member, key=b"kubelab/note", value=str(number).encode())
+    elif name == "heal":
+        where.cluster.faults.heal()
+    else:
+        raise ValueError(f"the raft view has no input {name!r}")
+    return where.step() if name == "put" else where.now()
+
+
+def cut(data: dict[str, Any], picture: Picture, side: Side) -> tuple[list[str], list[str]]:
+    """The members on the two sides of a line."""
+    at = {p.name: (p.x, p.y) for p in picture.pieces if p.key.startswith("member/")}
+    return ([name for name, place in at.items() if side(*place)],
+            [name for name, place in at.items() if not side(*place)])  # fmt: skip
+
+
+KIND = Kind(
+    "raft", title, frame, ring.draw, words, matters, inputs=inputs, use=use, cut=cut,
+    sweep=sweeps.MEMBER_COUNT,
+)  # fmt: skip

@@ -140,8 +140,11 @@ def _message(picture: Picture, message: dict[str, Any], places: Places) -> None:
     my = (y1 + y2) / 2
     body += rect(mx - wide / 2, my - 12, wide, 24, fill=message["actor"], stroke="ink", radius=6)
     body += text(mx, my + 5, words, size=13, anchor="middle", fill=f"on-{message['actor']}")
-    picture.add("message", 0, 0, body, kind="message", actor=message["actor"],
-                event=message["event"])  # fmt: skip
+    picture.add(
+        "message", 0, 0, body, kind="message", name=f"{message['from']}>{message['to']}",
+        state="failed" if message["lost"] else "ready", actor=message["actor"],
+        event=message["event"], label=f"{words} from {message['from']} to {message['to']}",
+    )  # fmt: skip
 
 
 def _scale(picture: Picture, data: dict[str, Any]) -> None:

@@ -140,6 +140,7 @@ def _endpoints(picture: Picture, data: dict[str, Any], top: float) -> float:
         picture.add("none", BARS_X, top + 10, said)
         return top + 20
     total = sum(row["count"] for row in rows)
+    open_ = max(sum(row["ready"] for row in rows), 1)
     if len(rows) > ENDPOINTS:
         rows = sorted(rows, key=lambda row: (-row["count"], row["name"]))
     for row in rows[:ENDPOINTS]:
@@ -148,6 +149,9 @@ def _endpoints(picture: Picture, data: dict[str, Any], top: float) -> float:
         body += text(24, -2, row["name"].rpartition("/")[2], size=12, width=232, bold=ring)
         share = row["count"] / total if total else 0
         body += placed(24, 4, bar(150, 10, share))
+        if total > 1 and row["ready"]:
+            # What an equal share would be.
+            body += rect(23 + 150 / open_, 1, 2, 16, fill="ink", radius=0)
         said = f"{row['count']} of {total}" if row["ready"] else "not ready"
         body += text(182, 14, said, size=12, width=80)
         picture.add(

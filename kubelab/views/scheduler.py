@@ -18,7 +18,7 @@ from typing import Any
 from kubelab.api.objects import get
 from kubelab.scheduler.resources import pod_requests
 from kubelab.sim.kernel import Event
-from kubelab.views import sieve
+from kubelab.views import roles, sieve, sweeps
 from kubelab.views.cursor import Cursor
 from kubelab.views.facts import find
 from kubelab.views.room import comparison, distance, exact, fitting, miss, rooms
@@ -31,10 +31,17 @@ COLUMNS = 6
 WAITING_SHOWN = 7
 
 
-def show(cluster: Any, pod: str | None = None, *, by: str = "message") -> View:
+def show(
+    cluster: Any,
+    pod: str | None = None,
+    *,
+    by: str = "message",
+    play: bool = False,
+    projector: bool = False,
+) -> View:
     """Why a pod went to its node, or to none; without a pod, whatever is decided next."""
     name = None if pod is None else pod if "/" in pod else f"default/{pod}"
-    return View(cluster, KIND, {"pod": name}, by=by)
+    return View(cluster, KIND, {"pod": name}, by=by, play=play, projector=projector)
 
 
 def subject(event: Event) -> str:
@@ -140,23 +147,49 @@ def frame(cluster: Any, cursor: Cursor, options: dict[str, Any]) -> dict[str, An
         "decided": False,
         "waiting": [],
         "nodes": len(nodes),
+        "names": sorted((node["metadata"]["name"] for node in nodes), key=natural),
         "focus": cursor.focus,
         "step": ("", ""),
     }
     if found is not None:
         decision, event = found
+        if options.get("weights"):
+            decision = reweighed(cluster, decision, options["weights"])
         data["pod"] = decision["pod"]
         whole = plan(decision)
         told = whole[: cursor.part + 1] if event == cursor.focus else whole
         place = rooms(nodes, pods, without=decision["pod"])
-        data |= _told(decision, told, event == cursor.focus)
+        data |= _told(decision, told, event == cursor.focus, whole)
         data["event"] = event
         data |= _numbers(find(moment, "Pod", decision["pod"]), place, data["columns"], decision)
     data["waiting"] = _waiting(pods, data["pod"])
     return data
 
 
-def _told(decision: dict[str, Any], told: list[tuple[str, str]], current: bool) -> dict[str, Any]:
+def reweighed(cluster: Any, decision: dict[str, Any], weights: dict[str, int]) -> dict[str, Any]:
+    """The decision as it would be with other weights, worked out by the scheduler itself."""
+    after = cluster.scheduler.what_if(decision["pod"], weights=weights).after
+    return {**after.to_dict(), "numbers": decision["numbers"]}
+
+
+def use(view: View, name: str, value: str) -> View:
+    """Chooses a plugin, or gives it another weight: in a what-if, since weights are the world's."""
+    if name == "plugin":
+        return view.change(plugin=value)
+    if name != "weight":
+        raise ValueError(f"the scheduler view has no input {name!r}")
+    plugin = next(row["value"] for row in sweeps.sliders(view.frame, view.options))
+    weights = {**(view.options.get("weights") or {}), plugin: int(value)}
+    if view.origin is not None:
+        return view.change(weights=weights, plugin=plugin)
+    twin = view.twin if view.twin is not None and view.twin.live is not None else view.fork()
+    return twin.change(weights=weights, plugin=plugin)
+
+
+def _told(
+    decision: dict[str, Any], told: list[tuple[str, str]], current: bool,
+    whole: list[tuple[str, str]],
+) -> dict[str, Any]:  # fmt: skip
     """The decision as far as it is told."""
     filters, scores = decision["filters"], decision["scores"]
     done = told[-1][0] == "end"
@@ -169,6 +202,7 @@ def _told(decision: dict[str, Any], told: list[tuple[str, str]], current: bool) 
         "decided": True,
         "done": done,
         "step": told[-1] if current else ("", ""),
+        "next": whole[len(told)] if current and len(told) < len(whole) else ("", ""),
         "many": many,
         "columns": columns,
         "all": len(filters),
@@ -336,4 +370,7 @@ def draw(data: dict[str, Any]) -> Any:
     return sieve.draw(data)
 
 
-KIND = Kind("scheduler", title, frame, draw, words, matters, parts)
+KIND = Kind(
+    "scheduler", title, frame, draw, words, matters, parts,
+    inputs=sweeps.sliders, use=use, play=roles.SCHEDULER, sweep=sweeps.WEIGHT,
+)  # fmt: skip

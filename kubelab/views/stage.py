@@ -13,17 +13,13 @@ is set, a view shows its still form alone.
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubelab.views import deeds
+from kubelab.views import deeds, page
 from kubelab.views.desk import all_desks, lock_of
-from kubelab.views.palette import stylesheet
 
 if TYPE_CHECKING:
     from kubelab.views.view import View
-
-HERE = Path(__file__).parent
 
 # Where no cell can be told apart, so many shown views are kept at most.
 VIEWS_KEPT = 20
@@ -45,8 +41,8 @@ def widget_class() -> Any:
     class Stage(anywidget.AnyWidget):
         """A view in a page; what it shows is made by `Live`."""
 
-        _esm = (HERE / "view.js").read_text(encoding="utf-8")
-        _css = stylesheet() + (HERE / "view.css").read_text(encoding="utf-8")
+        _esm = page.module()
+        _css = page.style()
         whole = traitlets.Dict().tag(sync=True)
 
     return Stage
@@ -77,6 +73,7 @@ class Live:
         self.sent: dict[str, Any] = {}
         self.cell = ""
         self.fork: Live | None = None
+        self.panel: Any = None
         widget.on_msg(self.received)
         widget.whole = self.whole()
 
@@ -99,16 +96,19 @@ class Live:
         state = self.view.state()
         pieces = {piece.key: piece for piece in state["picture"].pieces}
         changed = [p.to_json() for key, p in pieces.items() if self.sent.get(key) != p]
+        order = list(pieces)
+        same = order == list(self.sent)
         self.number += 1
         self.sent = pieces
-        return {
+        out = {
             "number": self.number,
             "height": state["picture"].height,
-            "order": list(pieces),
             "changed": changed,
             "head": state["head"],
             "base": self.number - 1,
         }
+        # Of a thousand things that keep their places the page need not be told the order again.
+        return out if same else {**out, "order": order}
 
     def refresh(self) -> None:
         """Draws again in the page."""
@@ -132,7 +132,7 @@ class Live:
     def view_command(self, content: dict[str, Any]) -> None:
         """Does what a button or key asks for."""
         view, command = self.view, content.get("command")
-        if command in ("step", "back", "first", "mine", "now", "settle", "act"):
+        if command in ("step", "back", "first", "mine", "now", "settle", "act", "pin"):
             getattr(view, command)()
         elif command == "run":
             view.run(float(content.get("seconds", 10)))
@@ -149,18 +149,29 @@ class Live:
             self.beside(view.fork())
         elif command == "rewind":
             view.rewind()
+        elif command == "until":
+            view.until(str(content.get("text", "")).strip())
+        elif command == "guess":
+            view.guess(str(content.get("value", "")), int(content.get("sure", 1)))
+        elif command == "use":
+            self.shown_in(view.use(str(content.get("name", "")), str(content.get("value", ""))))
+        elif command == "dock":
+            dock(view)
         elif command == "do":
             words = {key: str(content.get(key, "")) for key in ("kind", "name", "text")}
-            where = deeds.do(view, str(content.get("what", "")), **words)
-            if where is not view:
-                self.beside(where)
-                self.refresh()
+            self.shown_in(deeds.do(view, str(content.get("what", "")), **words))
         elif command == "story":
             self.widget.send({"story": deeds.story_of(view)})
         elif command == "select":
             view.select(str(content.get("kind", "")), str(content.get("name", "")))
         else:
             raise ValueError(f"the page asked for {command!r}, which no view knows")
+
+    def shown_in(self, where: View) -> None:
+        """What was done has happened in this view, or in a what-if that is to be shown."""
+        if where is not self.view and where.live is None:
+            self.beside(where)
+            self.refresh()
 
     def beside(self, view: View) -> None:
         """Shows a what-if below this view; the one before it is closed."""
@@ -175,7 +186,29 @@ class Live:
         if self.fork is not None:
             self.fork.close()
         self.view.live = None
+        if self.panel is not None:
+            self.panel.close()
         self.widget.close()
+
+
+def dock(view: View) -> None:
+    """Puts a view into a panel beside the notebook. Raises RuntimeError where there is none."""
+    try:
+        from sidecar import Sidecar
+    except ImportError:
+        raise RuntimeError(
+            "a panel beside the notebook needs the package sidecar: pip install kubelab[lab]"
+        ) from None
+    made = widget_class()
+    if made is None:
+        raise RuntimeError("a panel beside the notebook needs the package anywidget")
+    copy = type(view)(view.cluster, view.kind, dict(view.options), by=view.by)
+    copy.live = Live(copy, made())
+    panel = Sidecar(title=view.kind.name, anchor="split-right")
+    panel.append_display_data(copy.live.widget)
+    copy.live.panel = panel
+    view.desk.docked.append(copy)
+    _hook()
 
 
 def _cell() -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kubelab.sim.kernel import Event
-from kubelab.views import score
+from kubelab.views import score, sweeps
 from kubelab.views.causes import RELATIVES, WINDOW, followers, since
 from kubelab.views.cluster import is_stop as cluster_stop
 from kubelab.views.cursor import Cursor
@@ -22,6 +22,9 @@ from kubelab.views.desk import desk_of
 from kubelab.views.palette import actor_of, label_of
 from kubelab.views.view import Kind, View
 from kubelab.views.words import Table, Words, plural
+
+ACTORS = ("apiserver", "etcd", "controller-manager", "scheduler", "kubelet", "runtime",
+          "kube-proxy", "coredns", "faults")  # fmt: skip
 
 
 def show(
@@ -31,9 +34,18 @@ def show(
     actor: str | None = None,
     verb: str | None = None,
     by: str = "decision",
+    play: bool = False,
+    projector: bool = False,
 ) -> View:
     """Events in lanes; `about` keeps to an object's name, `actor` to a component, `verb` to one."""
-    return View(cluster, KIND, {"about": about, "actor": actor, "verb": verb}, by=by)
+    return View(
+        cluster,
+        KIND,
+        {"about": about, "actor": actor, "verb": verb},
+        by=by,
+        play=play,
+        projector=projector,
+    )
 
 
 def matters(cluster: Any, by: str, options: dict[str, Any]) -> Callable[[Event], bool]:
@@ -142,4 +154,24 @@ def title(data: dict[str, Any]) -> str:
     return f"timeline · {data['about'] or 'all that was decided'}"
 
 
-KIND = Kind("timeline", title, frame, score.draw, words, matters)
+def inputs(data: dict[str, Any], options: dict[str, Any]) -> list[dict[str, Any]]:
+    """Filters by object, actor and verb."""
+    return [
+        {"type": "text", "name": "about", "label": "Only about", "value": options["about"] or ""},
+        {"type": "choice", "name": "actor", "label": "only by", "value": options["actor"] or "all",
+         "options": ["all", *ACTORS]},
+        {"type": "text", "name": "verb", "label": "only the verb", "value": options["verb"] or ""},
+    ]  # fmt: skip
+
+
+def use(view: View, name: str, value: str) -> View:
+    """Filters the events."""
+    if name not in ("about", "actor", "verb"):
+        raise ValueError(f"the timeline has no input {name!r}")
+    return view.change(**{name: None if value in ("", "all") else value.strip()})
+
+
+KIND = Kind(
+    "timeline", title, frame, score.draw, words, matters, inputs=inputs, use=use,
+    sweep=sweeps.DELAY,
+)  # fmt: skip

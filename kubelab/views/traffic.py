@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from kubelab.api.objects import EMPTY, get
 from kubelab.sim.kernel import Event
-from kubelab.views import route
+from kubelab.views import roles, route, sweeps
 from kubelab.views.causes import since
 from kubelab.views.cursor import Cursor
 from kubelab.views.palette import label_of
@@ -28,6 +28,7 @@ PROGRAMS = ("curl", "connect")
 BAD = ("lost", "refused", "rejected", "dropped", "timeout", "denied")
 # So many events back is looked for answers to count and for who wrote the rules.
 LOOK_BACK = 60_000
+HUNDRED = 100
 _CHANCE = re.compile(r"--probability ([0-9.]+)")
 _ENDPOINT = re.compile(r'--comment "[^"]* -> ([^"]+)"')
 
@@ -39,13 +40,22 @@ def show(
     protocol: str = "TCP",
     *,
     by: str = "message",
+    play: bool = False,
+    projector: bool = False,
 ) -> View:
     """A request from a pod, hop by hop; without a URL, whatever that pod's programs send."""
     pod = pod if "/" in pod else f"default/{pod}"
     protocol = protocol.upper()
     if protocol not in ("TCP", "UDP", "SCTP"):
         raise ValueError(f"protocol {protocol!r}: there are TCP, UDP and SCTP")
-    return View(cluster, KIND, {"pod": pod, "url": url, "protocol": protocol}, by=by)
+    return View(
+        cluster,
+        KIND,
+        {"pod": pod, "url": url, "protocol": protocol},
+        by=by,
+        play=play,
+        projector=projector,
+    )
 
 
 def place_of(url: str) -> tuple[str, int]:
@@ -134,6 +144,7 @@ def frame(cluster: Any, cursor: Cursor, options: dict[str, Any]) -> dict[str, An
         "node": "",
         "proxy": None,
         "service": "",
+        "services": [],
         "endpoints": [],
     }
     if root is None:
@@ -144,6 +155,10 @@ def frame(cluster: Any, cursor: Cursor, options: dict[str, Any]) -> dict[str, An
     data["host"] = str(root.detail.get("host") or place_of(data["url"])[0])
     data |= _so_far(trace, root, cursor)
     data |= _endpoints(moment, data["address"])
+    data["services"] = [
+        f"{svc['metadata']['namespace']}/{svc['metadata']['name']}"
+        for svc in moment.list("Service")
+    ]
     counts = _answers(trace, cursor.event, data["host"])
     for row in data["endpoints"]:
         row["count"] = counts.get(row["name"], 0)
@@ -345,4 +360,29 @@ def title(data: dict[str, Any]) -> str:
     return f"traffic · {data['pod']} to {data['url'] or 'anywhere'}"
 
 
-KIND = Kind("traffic", title, frame, route.draw, words, matters, parts, ("Send", send))
+def inputs(data: dict[str, Any], options: dict[str, Any]) -> list[dict[str, Any]]:
+    """What to request, from where; and a hundred times."""
+    return [
+        {"type": "text", "name": "url", "label": "Request", "value": data["url"]},
+        {"type": "text", "name": "pod", "label": "from pod", "value": options["pod"]},
+        {"type": "button", "name": "hundred", "label": "Send 100"},
+    ]  # fmt: skip
+
+
+def use(view: View, name: str, value: str) -> View:
+    """Looks at another request, or sends a hundred; in the past that happens in a what-if."""
+    if name == "hundred":
+        where = view.fork() if view.is_past else view
+        sweeps.requests(where.cluster, where.options, HUNDRED)
+        return where.now()
+    if name not in ("url", "pod"):
+        raise ValueError(f"the traffic view has no input {name!r}")
+    if name == "pod" and "/" not in value:
+        value = f"default/{value}"
+    return view.change(**{name: value.strip() or None})
+
+
+KIND = Kind(
+    "traffic", title, frame, route.draw, words, matters, parts, ("Send", send), inputs=inputs,
+    use=use, play=roles.PROXY, sweep=sweeps.REQUEST_COUNT,
+)  # fmt: skip

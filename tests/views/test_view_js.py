@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-import kubelab.views
+from kubelab.views import page
 
 HERE = Path(__file__).parent
 
@@ -18,7 +17,7 @@ HERE = Path(__file__).parent
 def test_pure_functions_under_node(node: str, tmp_path: Path) -> None:
     """`applied`, `difference` and `command` do what the page relies on."""
     module = tmp_path / "view.mjs"
-    shutil.copy(Path(kubelab.views.__file__).parent / "view.js", module)
+    module.write_text(page.module(), "utf-8")
     done = subprocess.run(
         [node, "--test", str(HERE / "view.test.mjs")],
         env=os.environ | {"VIEW_JS": module.as_uri()},
@@ -29,7 +28,7 @@ def test_pure_functions_under_node(node: str, tmp_path: Path) -> None:
 
 def test_the_module_stands_alone() -> None:
     """The page loads it from a blob: it imports nothing and names no other host."""
-    text = (Path(kubelab.views.__file__).parent / "view.js").read_text("utf-8")
+    text = page.module()
     assert "import " not in "\n".join(
         line for line in text.splitlines() if not line.startswith("//")
     )

@@ -2,7 +2,8 @@
 
 While it goes on, an oracle looks at the whole cluster from outside; when all faults have ended, the
 cluster must come to rest with everything that is wished running. A seed decides everything, so that
-a failure is repeated by one line: `python -m tests.fuzz.world SEED`.
+a failure is repeated by one line: `python -m tests.fuzz.world SEED`. With a second number all
+seeds from the first to before the second are played.
 """
 
 from __future__ import annotations
@@ -17,9 +18,22 @@ from kubelab.api.objects import get, name_of, namespace_of
 from kubelab.sim.chance import Chance
 
 NODES = 3
-# A Deployment is asked for six pods at most.
-MOST = 6
+# A Deployment is asked for six pods at most; a rollout may add a quarter.
+MOST, SURGE = 6, 2
+# So many pods the quota of one namespace allows, and so many of `db` its budget keeps.
+QUOTA, KEPT = 4, 2
 PARTS = ("scheduler", "controller-manager", "apiserver-1", "kube-proxy/node-1", "kubelet/node-2")
+SURROUNDINGS = (
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "small"}},
+    {
+        "apiVersion": "v1", "kind": "ResourceQuota",
+        "metadata": {"name": "few", "namespace": "small"}, "spec": {"hard": {"pods": str(QUOTA)}},
+    },
+    {
+        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "db"},
+        "spec": {"minAvailable": KEPT, "selector": {"matchLabels": {"app": "db"}}},
+    },
+)  # fmt: skip
 
 
 def deployment(name: str, replicas: int, image: str, cpu: str) -> dict[str, Any]:
@@ -56,26 +70,32 @@ class Fuzz:
 
     def __init__(self, seed: int) -> None:
         self.dice = Chance(seed, "fuzz")
-        self.cluster = Cluster(nodes=NODES, seed=seed)
+        self.cluster = Cluster(nodes=NODES, seed=seed, dns=False)
+        self.stream = Follower(self.cluster)
         self.wished: dict[str, int] = {}
         self.stopped: list[str] = []
         self.dark: list[str] = []
 
     def play(self, moves: int = 25) -> None:
         """Some moves, each followed by a look and some time; then peace."""
-        self.cluster.apply([stateful_set("db", 3), service("db")])
+        self.cluster.settle()
+        limited = deployment("limited", 3, "kubelab/sleep:1", "50m")
+        limited["metadata"]["namespace"] = "small"
+        self.cluster.apply([*SURROUNDINGS, stateful_set("db", 3), service("db"), limited])
         self.wished["db"] = 3
         for _ in range(moves):
             self.move()
             self.cluster.run(self.dice.below(20) + self.dice.random())
             check(self.cluster)
+            self.stream.look()
         self.peace()
 
     def move(self) -> None:
         """One thing that a user or fate does."""
         kind = self.dice.choice(
-            ("apply", "apply", "scale", "kill", "delete", "stop", "start", "power", "cut")
-        )
+            ("apply", "apply", "scale", "kill", "delete", "stop", "start", "power", "cut",
+             "evict", "crowd")
+        )  # fmt: skip
         # The API server may be away: the user will try again some other time.
         with contextlib.suppress(ApiError, TimeoutError):
             getattr(self, kind)()
@@ -108,6 +128,30 @@ class Fuzz:
             name = self.dice.choice(names)
             self.cluster.delete("deployment", name)
             self.wished.pop(name)
+
+    def evict(self) -> None:
+        """A pod of `db` is asked to go: its budget says no while too few others are healthy."""
+        pods = self.cluster.list("Pod", "default", {"app": "db"})
+        if not pods:
+            return
+        name = name_of(self.dice.choice(pods))
+        body = {
+            "apiVersion": "policy/v1", "kind": "Eviction",
+            "metadata": {"name": name, "namespace": "default"},
+        }  # fmt: skip
+        pods = self.cluster.moment().list("Pod", "default")
+        healthy = [name_of(pod) for pod in pods if name_of(pod).startswith("db-") and is_ready(pod)]
+        answer = self.cluster.request("POST", f"/api/v1/namespaces/default/pods/{name}/eviction",
+                                      body)  # fmt: skip
+        if answer.status == 201 and name in healthy:
+            assert len(healthy) > KEPT, f"{name} was let go though only {healthy} are healthy"
+
+    def crowd(self) -> None:
+        """The Deployment under the quota is asked for more pods than it may have, or fewer."""
+        path = "/apis/apps/v1/namespaces/small/deployments/limited/scale"
+        headers = {"Content-Type": "application/merge-patch+json"}
+        body = {"spec": {"replicas": self.dice.below(9)}}
+        self.cluster.request("PATCH", path, body, headers)
 
     def stop(self) -> None:
         part = self.dice.choice(PARTS)
@@ -145,6 +189,7 @@ class Fuzz:
         self.cluster.settle(600)
         check(self.cluster)
         check_orphans(self.cluster)
+        self.stream.look(final=True)
         for name, replicas in self.wished.items():
             ready = [
                 name_of(pod)
@@ -162,6 +207,62 @@ class Fuzz:
                 if row["conditions"]["ready"]
             ]
             assert len(rows) == replicas, f"{name}: {len(rows)} ready endpoints for {replicas}"
+
+
+class Follower:
+    """Watches all pods as a program outside would: what it is told must have no gap."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.watch: Any = None
+        self.held: dict[str, int] = {}
+        self.read = 0
+        self.last = 0
+
+    def look(self, *, final: bool = False) -> None:
+        """Takes in what came since the last look; after a break it lists anew."""
+        if self.watch is None:
+            self._list()
+        if self.watch is None:
+            return
+        for event in self.watch.events[self.read :]:
+            self.read += 1
+            if event["type"] in ("BOOKMARK", "ERROR"):
+                continue
+            meta = event["object"]["metadata"]
+            key, revision = f"{meta['namespace']}/{meta['name']}", int(meta["resourceVersion"])
+            assert revision > self.last, f"{key} comes at {revision} after {self.last}"
+            assert (event["type"] == "ADDED") == (key not in self.held), f"{event['type']} {key}"
+            self.last = revision
+            if event["type"] == "DELETED":
+                del self.held[key]
+            else:
+                self.held[key] = revision
+        you: Any = self.cluster.world.components["you"]
+        if any(type_ == "CLOSED" for type_, _ in you.streams.get(self.watch._token, ())):
+            self.watch = None
+        elif final:
+            pods = self.cluster.moment().list("Pod")
+            real = {
+                f"{namespace_of(pod)}/{name_of(pod)}": int(pod["metadata"]["resourceVersion"])
+                for pod in pods
+            }
+            assert self.held == real, "what the watch told is not what is there"
+
+    def _list(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            answer = self.cluster.request("GET", "/api/v1/pods")
+            if answer.status != 200:
+                return
+            revision = answer.body["metadata"]["resourceVersion"]
+            self.held = {
+                f"{namespace_of(pod)}/{name_of(pod)}": int(pod["metadata"]["resourceVersion"])
+                for pod in answer.body["items"]
+            }
+            self.read, self.last = 0, int(revision)
+            path = f"/api/v1/pods?watch=true&resourceVersion={revision}"
+            opened = self.cluster.request("GET", path)
+            self.watch = opened.body if opened.status == 200 else None
 
 
 def is_ready(pod: Any) -> bool:
@@ -184,8 +285,11 @@ def check(cluster: Cluster) -> None:
             for container in pod["spec"]["containers"]:
                 cpu = get(container, "resources", "requests", "cpu", default="0")
                 asked[node] = asked.get(node, 0) + quantity.parse(cpu)
+    small = [pod for pod in pods if namespace_of(pod) == "small" and not is_over(pod)]
+    assert len(small) <= QUOTA, f"{len(small)} pods under a quota of {QUOTA}"
     check_names(cluster)
     check_owners(moment)
+    check_rollouts(moment)
     for node, cpu in asked.items():
         assert cpu <= 4, f"{node} is asked for {cpu} cpu"
     for name, component in cluster.world.components.items():
@@ -232,6 +336,21 @@ def check_owners(moment: Any) -> None:
         assert len(mine) <= MOST, f"{name_of(replicaset)} has {len(mine)} pods"
 
 
+def is_over(pod: Any) -> bool:
+    """Whether a pod has ended."""
+    return get(pod, "status", "phase") in ("Succeeded", "Failed")
+
+
+def check_rollouts(moment: Any) -> None:
+    """The ReplicaSets of a Deployment together wish for no more than its size and the surge."""
+    wished: dict[str, int] = {}
+    for replicaset in moment.list("ReplicaSet", "default"):
+        for ref in replicaset["metadata"].get("ownerReferences") or ():
+            wished[ref["uid"]] = wished.get(ref["uid"], 0) + replicaset["spec"]["replicas"]
+    for uid, total in wished.items():
+        assert total <= MOST + SURGE, f"the ReplicaSets of {uid} wish for {total} pods"
+
+
 def check_orphans(cluster: Cluster) -> None:
     """No pod is left whose ReplicaSet or StatefulSet is gone."""
     uids = {
@@ -244,6 +363,21 @@ def check_orphans(cluster: Cluster) -> None:
             assert ref["uid"] in uids, f"{name_of(pod)} has lost its owner {ref['name']}"
 
 
+def main(words: list[str]) -> None:
+    """Plays one seed, or all from the first to before the second."""
+    first = int(words[0])
+    last = int(words[1]) if len(words) > 1 else first + 1
+    for seed in range(first, last):
+        try:
+            Fuzz(seed).play()
+        except Exception as error:
+            sys.stdout.write(f"{seed} failed: {type(error).__name__}: {error}\n")
+            if last == first + 1:
+                raise
+        else:
+            sys.stdout.write(f"{seed} held\n")
+        sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    Fuzz(int(sys.argv[1])).play()
-    sys.stdout.write("held\n")
+    main(sys.argv[1:])

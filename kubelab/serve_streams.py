@@ -24,7 +24,6 @@ from kubelab.api.rest import Response
 from kubelab.serve_websocket import BROKEN, accepted, closing
 from kubelab.serve_wires import (
     END,
-    ERRORS,
     NEWEST,
     OUTPUT,
     PORTS_PROTOCOLS,
@@ -178,10 +177,9 @@ def _spdy(handler: Any, ports: bool) -> Wire | None:
 
 
 def _greet(wire: WebSocketWire, ports: list[str] | None) -> None:
-    """The first message on each channel: empty, or the port that it belongs to."""
+    """The first messages: one without bytes, or on each channel the port that it belongs to."""
     if ports is None:
-        for channel in (OUTPUT, ERRORS, END):
-            wire.say(channel, b"")
+        wire.say(OUTPUT, b"")
     for number, port in enumerate(",".join(ports or ()).split(",") if ports else ()):
         wire.say(2 * number, sized(int(port)))
         wire.say(2 * number + 1, sized(int(port)))

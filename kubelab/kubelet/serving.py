@@ -126,7 +126,7 @@ class Serving(Client):
         stdin: str | bool = "",
         tty: bool = False,
     ) -> None:
-        """The output of a running container from now on; its input reaches nobody."""
+        """The streams of a container's first process: what it writes from now on, and its input."""
         self.note(container=container)
         worker = self._worker_of(namespace, pod)
         record = worker.newest().get(container) if worker is not None else None
@@ -135,8 +135,17 @@ class Serving(Client):
                 reply_to, token, code=500, message=f'container not found ("{container}")'
             )
             return
-        count = len(self.runtime.logs(record.id))
-        self._follow(Stream(reply_to, token, record.id, count, False), "")
+        call = self.call_runtime("", 0, "attached", "attach", (record.id,), (reply_to, token))
+        self.talks[f"{reply_to} {token}"] = call
+
+    def attached(self, answer: Answer, reply_to: str, token: Any) -> None:
+        """The process has ended, or who was attached to it is no longer; its code is not told."""
+        self.talks.pop(f"{reply_to} {token}", None)
+        if answer.ok:
+            self.serve_answer(reply_to, token, code=200)
+        else:
+            text = f"Internal error occurred: error attaching to container: {answer.error}"
+            self.serve_answer(reply_to, token, code=500, message=text)
 
     def _follow(self, stream: Stream, text: str) -> None:
         self.last_stream += 1

@@ -102,6 +102,9 @@ class Starting:
             ),
             working_dir=container.get("workingDir", ""),
             stop_signal=get(container, "lifecycle", "stopSignal", default=""),
+            stdin=bool(container.get("stdin")),
+            stdin_once=bool(container.get("stdinOnce")),
+            tty=bool(container.get("tty")),
         )
 
     def _attempts_before(self) -> int:

@@ -8,9 +8,11 @@ In Kubernetes: no counterpart; there, images bring busybox or the GNU tools.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kubelab.runtime import control, netcommands, textcommands
+from kubelab.runtime import control, filecommands, filters, netcommands, textcommands
+from kubelab.runtime.files import ReadOnly
 from kubelab.runtime.shelllexer import SyntaxProblem
 from kubelab.runtime.shellparser import compile_script
 
@@ -19,10 +21,17 @@ if TYPE_CHECKING:
 
 
 class Inline(NamedTuple):
-    """The text behind `sh -c`, and the other flags."""
+    """What a shell is given: the text behind `-c` or a file, its other flags, and `$0 $1 …`."""
 
-    text: str
-    flags: str
+    text: str = ""
+    flags: str = ""
+    file: str = ""
+    parameters: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def talks(self) -> bool:
+        """Whether it reads its commands from its input."""
+        return not self.text and not self.file
 
 
 SHELLS = ("sh", "bash", "ash", "dash")
@@ -34,17 +43,24 @@ def base(word: str) -> str:
 
 
 def inline_script(argv: tuple[str, ...]) -> Inline | None:
-    """The script of `sh -c TEXT`, or None if the words are another command."""
+    """The script of a shell's command line, or None if the words are another command."""
     if base(argv[0]) not in SHELLS:
         return None
     flags = ""
     for place, word in enumerate(argv[1:], 1):
         if not word.startswith("-"):
-            break
+            return Inline("", flags, word, _parameters(argv[place:]))
         flags += word.lstrip("-")
         if "c" in word and not word.startswith("--"):
-            return Inline(argv[place + 1] if place + 1 < len(argv) else "", flags)
+            more = argv[place + 1 :]
+            return Inline(more[0] if more else ":", flags, "", _parameters(more[1:]))
     return Inline("", flags)
+
+
+def _parameters(words: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """`$0`, `$1` …, with `$#` and `$@`."""
+    numbered = tuple((str(number), word) for number, word in enumerate(words))
+    return (*numbered, ("#", str(max(0, len(words) - 1))), ("@", " ".join(words[1:])))
 
 
 def understood(argv: tuple[str, ...]) -> bool:
@@ -61,17 +77,42 @@ def call(script: Script, argv: list[str]) -> Any:
     if command is None:
         script.error(f"sh: {argv[0]}: not found")
         return 127
-    return command(script, argv[1:])
+    try:
+        return command(script, argv[1:])
+    except (ReadOnly, FileNotFoundError) as problem:
+        why = "Read-only file system" if isinstance(problem, ReadOnly) else textcommands.MISSING
+        script.error(f"{name}: {problem}: {why}")
+    except (ValueError, re.error) as problem:
+        script.error(f"{name}: {problem}")
+    return 1
 
 
 def _subshell(script: Script, argv: tuple[str, ...]) -> Any:
-    """`sh -c` within a script: its instructions are put in its place."""
-    inner = inline_script(argv)
+    """A shell within a script: its instructions are put in its place."""
+    inner = inline_script(argv) or Inline()
+    script.variables.update(inner.parameters)
+    if inner.file:
+        script.splice((("source", inner.file, False),), shell=True)
+        return script.status
+    text: str | None = inner.text
+    if inner.talks:
+        text = script.take_all()
+        if text is None:
+            return control.READ
     try:
-        script.splice(compile_script(inner.text if inner else ""), shell=True)
+        script.splice(compile_script(text or ""), shell=True)
     except SyntaxProblem as problem:
         script.error(f"sh: {problem}")
         return 2
+    return script.status
+
+
+def source(script: Script, args: list[str]) -> Any:
+    """. FILE: the commands of a file, as if they stood here."""
+    if not args:
+        script.error("sh: .: filename argument required")
+        return 2
+    script.splice((("source", args[0], False),))
     return script.status
 
 
@@ -86,6 +127,10 @@ def exec_(script: Script, args: list[str]) -> Any:
 COMMANDS: dict[str, Any] = {
     **control.COMMANDS,
     **textcommands.COMMANDS,
+    **filecommands.COMMANDS,
+    **filters.COMMANDS,
     **netcommands.COMMANDS,
     "exec": exec_,
+    ".": source,
+    "source": source,
 }

@@ -22,6 +22,10 @@ class WAIT:
     """What a command returns that is not over yet."""
 
 
+class READ:
+    """What a command returns that needs more input than has come so far."""
+
+
 FOREVER_SECONDS = 100 * 365 * 86400.0
 
 

@@ -69,6 +69,10 @@ class ContainerConfig(NamedTuple):
     read_only_root: bool = False
     working_dir: str = ""
     stop_signal: str = ""
+    # Whether input is kept open, only for the first who attaches, and whether it is a terminal.
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
 
 
 class ContainerStatus(NamedTuple):

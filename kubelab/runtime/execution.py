@@ -21,8 +21,9 @@ from kubelab.runtime.container import Container
 from kubelab.runtime.cri import EXITED, RUNNING, Answer, ExecResult
 from kubelab.runtime.process import NoAnswer, Process, Program, Refuse
 from kubelab.runtime.session import Session
-from kubelab.runtime.shell import Script, ShellProgram, describe
+from kubelab.runtime.shell import Script
 from kubelab.runtime.shelllexer import SyntaxProblem
+from kubelab.runtime.shellprogram import ShellProgram, describe
 from kubelab.sim.kernel import Component
 from kubelab.sim.tree import EMPTY, Obj
 
@@ -81,7 +82,7 @@ class Execution(Component):
                 program: Any = CoreDns()
             else:
                 program = programs.program_for(
-                    reference, config.command, config.args, self.programs
+                    reference, config.command, config.args, self.programs, stdin=config.stdin
                 )
         except (bounded.NeverReturns, Exception) as problem:
             if not isinstance(problem, programs.CannotStart):
@@ -170,6 +171,9 @@ class Execution(Component):
         for _, caller, call_id in container.sessions.values():
             self.answer(caller, call_id, Answer(True, ExecResult(137, "")))
         container.sessions = {}
+        for call_id, caller in process.attached.items():
+            self.answer(caller, call_id, Answer(True, ExecResult(code, "")))
+        process.attached = {}
         for caller, call_id in container.waiting:
             self.answer(caller, call_id, Answer(True))
         container.waiting = []

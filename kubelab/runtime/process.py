@@ -55,6 +55,8 @@ class Process:
         # Text of a line that is not ended yet.
         self.partial = ""
         self.exited = False
+        # Who is attached: the component that gets what is written, by the number of its call.
+        self.attached: dict[int, str] = {}
 
     # What a program may know.
 
@@ -118,12 +120,16 @@ class Process:
     def log(self, line: str) -> None:
         """Writes a line to the container's log."""
         self.lines.append((self.runtime.now, line))
+        if self.attached:
+            self.runtime.spoken(self, line + "\n")
 
     def write(self, text: str) -> None:
         """Writes text to standard output; whole lines become lines of the log."""
         *whole, self.partial = (self.partial + text).split("\n")
         for line in whole:
-            self.log(line)
+            self.lines.append((self.runtime.now, line))
+        if self.attached:
+            self.runtime.spoken(self, text)
 
     def exit(self, code: int = 0) -> None:
         """Ends the process, and with it the container."""

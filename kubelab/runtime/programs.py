@@ -17,7 +17,7 @@ from kubelab.network.payloads import HttpRequest, HttpResponse
 from kubelab.runtime import bounded, commands
 from kubelab.runtime.images import Reference
 from kubelab.runtime.process import Process, Program, Refuse
-from kubelab.runtime.shell import ShellProgram
+from kubelab.runtime.shellprogram import ShellProgram
 
 # What a client sends to ask for the standard health service of gRPC.
 GRPC_HEALTH = "grpc.health.v1.Health/Check"
@@ -304,6 +304,8 @@ def program_for(
     command: tuple[str, ...],
     args: tuple[str, ...],
     registered: dict[str, type],
+    *,
+    stdin: bool = False,
 ) -> Program:
     """The program of a container. Raises CannotStart for a command that does not exist."""
     argv = command + args
@@ -316,7 +318,12 @@ def program_for(
     if name in TOOLBOXES:
         if argv:
             raise CannotStart(argv[0])
-        return Nothing()
+        # Their own command is a shell, which reads its commands from its input.
+        return (
+            ShellProgram(("bash" if name in ("ubuntu", "debian") else "sh",))
+            if stdin
+            else (Nothing())
+        )
     if reference.path.endswith(f"kubelab/{name}") and name in LAB:
         return LAB[name]()
     if name in ("nginx", "httpd"):

@@ -3,8 +3,7 @@
 So run exec probes, lifecycle hooks and `kubectl exec`: in the container's own files, with the small
 shell. A shell without a script reads its commands from its input.
 
-In Kubernetes: runc exec, with containerd's task behind it. Left out: terminals, signals to the
-command.
+In Kubernetes: runc exec, with containerd's task behind it. Left out: signals to the command.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ class Session:
         self.process = process
         self.key = key
         inner = commands.inline_script(argv)
-        if stdin and inner is not None and not inner.text:
+        if inner is not None and inner.talks:
             # A shell without a script reads its commands from its input.
-            self.script = script_of((argv[0], "-c", stdin), key)
+            self.script = script_of((argv[0], "-c", stdin or ":"), key)
         else:
             self.script = script_of(argv, key)
-            self.script.stdin = stdin
+            self.script.inputs[0] = stdin
         self.script.process = process
         self.script.output = []
 

@@ -1,22 +1,24 @@
 """A running shell script: a place in its instructions, variables, and what it waits for.
 
 `run` carries out instructions until the script ends or has to wait (for a `sleep`, for the
-network); whoever started it calls `resume` with the status of what it waited for. A script is the
-first process of a container (`ShellProgram`, which ignores SIGTERM unless it has set a trap, as
-every first process does) or a command that somebody runs in one (`session.py`).
+network); whoever started it calls `resume` with the status of what it waited for, or `supplied`
+when it waits for input and there is more. A script is the first process of a container
+(`shellprogram.py`) or a command that somebody runs in one (`session.py`).
 
 In Kubernetes: no counterpart; there, an image brings a real shell.
 """
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 from kubelab.runtime import commands, control
-from kubelab.runtime.files import ReadOnly, normal
-from kubelab.runtime.process import Process, Program
+from kubelab.runtime.files import normal
+from kubelab.runtime.process import Process
 from kubelab.runtime.shelllexer import Part, SyntaxProblem, Word
 from kubelab.runtime.shellparser import Instruction, compile_command, compile_script
+from kubelab.runtime.standard import Standard
 
 # A script that runs so many instructions without waiting once would never end.
 LIMIT = 20_000
@@ -25,10 +27,11 @@ LIMIT = 20_000
 PASSES = 20
 
 
-class Script:
+class Script(Standard):
     """A script in the middle of its work. `status` is that of the last command."""
 
     def __init__(self, code: tuple[Instruction, ...], key: str, *, errexit: bool = False) -> None:
+        super().__init__()
         self.code = code
         # Names the script among those of its container: where its timers and answers go.
         self.key = key
@@ -41,22 +44,22 @@ class Script:
         self.paused = False
         self.variables: dict[str, str] = {}
         self.exported: dict[str, None] = {}
+        # Variables as they were before a command that has some of its own.
+        self.before: dict[str, str | None] = {}
         self.slots: dict[str, str] = {}
         self.lists: dict[int, list[str]] = {}
         self.passes: dict[int, int] = {}
         self.endless = False
-        self.captures: list[str] = []
-        # Where to go on when a shell within the script is over, the innermost last.
-        self.shells: list[int] = []
-        self.stdin = ""
+        # Where to go on when a shell within the script is over, and with how many frames.
+        self.shells: list[tuple[int, int]] = []
         self.traps: dict[str, tuple[Instruction, ...]] = {}
-        self.redirects: list[tuple[str, str]] = []
+        # Whether the command that runs has a frame of its own.
+        self.framed = False
         # The command that waits for the network, with what its answer is printed for.
         self.pending: tuple[str, ...] = ()
+        # The command that waits for more input.
+        self.reading: tuple[str, ...] = ()
         self.process: Process = None  # type: ignore[assignment]  # set by the first run
-        # What an exec's answer is made of: all output, and of that what went to standard error.
-        self.output: list[str] | None = None
-        self.errors: list[str] = []
 
     # Running.
 
@@ -94,13 +97,17 @@ class Script:
         back = ("leave",) if shell else ("jump", self.at)
         self.code = (*self.code, ("end",), *_moved(code, end + 1), back)
         if shell:
-            self.shells.append(self.at)
+            # The frame of the command is the shell's from now on, and goes with it.
+            self.shells.append((self.at, len(self.frames) - self.framed))
+            self.framed = False
         self.at = end + 1
 
     def leave(self, status: int) -> None:
         """`exit`: the innermost shell is over, or the script."""
         if self.shells:
-            self.at = self.shells.pop()
+            self.at, depth = self.shells.pop()
+            while len(self.frames) > depth:
+                self.restore()
             self.status = status
         else:
             self.finish(status)
@@ -115,29 +122,10 @@ class Script:
         """Whether the script is in a loop that goes on and on."""
         return self.endless or any(count > PASSES for count in self.passes.values())
 
-    # Output.
-
-    def write(self, text: str) -> None:
-        """Standard output: into a capture, a redirection, an exec's answer, or the log."""
-        if self.captures:
-            self.captures[-1] += text
-        elif self.output is not None:
-            self.output.append(text)
-        else:
-            self.process.write(text)
-
-    def error(self, line: str) -> None:
-        """Standard error; it goes where the output goes, except into a capture."""
-        kinds = [kind for kind, _ in self.redirects]
-        if any(kind.startswith("2>") and kind != "2>&1" for kind in kinds):
-            return
-        if "2>&1" in kinds:
-            self.write(f"{line}\n")
-        elif self.output is not None:
-            self.output.append(f"{line}\n")
-            self.errors.append(f"{line}\n")
-        else:
-            self.process.write(f"{line}\n")
+    @property
+    def directory(self) -> str:
+        """The directory in which the script is."""
+        return self.variables.get("PWD") or self.process.config.working_dir or "/"
 
     # Instructions.
 
@@ -148,52 +136,80 @@ class Script:
         assigned: tuple[tuple[str, Word], ...],
     ) -> None:
         """One simple command."""
-        values = [(name, "".join(self.expand(word)[:1])) for name, word in assigned]
+        values = {name: "".join(self.expand(word)[:1]) for name, word in assigned}
         argv = [text for word in words for text in self.expand(word)]
-        self.redirects = [(kind, "".join(self.expand(word)[:1])) for kind, word in redirects]
-        self.variables.update(values)
-        into = self._into()
-        if into is not None:
-            self.captures.append("")
-        if any(kind.endswith("<") for kind, _ in self.redirects):
-            self.stdin = self.process.files.read(self.redirects[-1][1]) or ""
+        if redirects and not self._redirect(redirects):
+            self.status = 1
+            return
+        self.framed = bool(redirects)
         if not argv:
+            self.variables.update(values)
             outputs = any(part.kind == "output" for _, word in assigned for part in word)
             self._complete(self.status if outputs else 0)
             return
-        status = commands.call(self, argv)
-        if status is control.WAIT:
-            self.waiting = True
-        else:
+        self.before = {name: self.variables.get(name) for name in values}
+        self.variables.update(values)
+        self._ran(argv, commands.call(self, argv))
+
+    def _redirect(self, redirects: tuple[tuple[str, Word], ...]) -> bool:
+        targets = [
+            (kind, "".join(self.expand(word) if "<<" not in kind else map(self.value, word)))
+            for kind, word in redirects
+        ]
+        problem = self.redirect(targets, self.directory)
+        if problem:
+            self.error(problem)
+        return not problem
+
+    def _ran(self, argv: list[str], status: Any) -> None:
+        """A command is over, or waits for time, the network or more input."""
+        self.reading = tuple(argv) if status is control.READ else ()
+        self.waiting = status in (control.WAIT, control.READ)
+        if not self.waiting:
             self._complete(int(status))
 
-    def _into(self) -> tuple[str, str] | None:
-        """The redirection of standard output to a file, if there is one."""
-        for kind, path in self.redirects:
-            if kind in (">", ">>", "1>", "1>>", "&>"):
-                return kind, path
-        return None
+    def supplied(self) -> None:
+        """There is more input, or it is at its end: the command that waited for it looks again."""
+        if self.reading and not self.done:
+            argv = list(self.reading)
+            self._ran(argv, commands.call(self, argv))
+            self.run()
 
     def _complete(self, status: int) -> None:
-        """A command is over: its output goes to the file that it was sent to."""
-        into = self._into()
+        """A command is over: what it had of its own is gone."""
         self.status = status
-        self.stdin = ""
-        if into is not None and self.captures:
-            kind, path = into
-            text = self.captures.pop()
-            self.redirects = []
-            try:
-                if path != "/dev/null":
-                    path = normal(path, self.process.config.working_dir or "/")
-                    self.process.files.write(path, text, append=kind.endswith(">>"))
-            except ReadOnly:
-                self.error(f"sh: can't create {path}: Read-only file system")
-                self.status = 1
-            except FileNotFoundError:
-                self.error(f"sh: can't create {path}: nonexistent directory")
-                self.status = 1
-        self.redirects = []
+        if self.framed:
+            self.framed = False
+            self.restore()
+        for name, value in self.before.items():
+            if value is None:
+                self.variables.pop(name, None)
+            else:
+                self.variables[name] = value
+        self.before = {}
+
+    def do_redirect(self, redirects: tuple[tuple[str, Word], ...], end: int) -> None:
+        """The redirections of a group or a loop; without their files it is passed over."""
+        if not self._redirect(redirects):
+            self.status = 1
+            self.at = end
+
+    def do_restore(self) -> None:
+        """The group is over."""
+        self.restore()
+
+    def do_source(self, path: str, own: bool) -> None:
+        """The commands in a file; `own`: they are a shell of their own."""
+        text = self.process.files.read(normal(path, self.directory))
+        if text is None:
+            self.error(f"sh: can't open '{path}': No such file or directory")
+            self.leave(2)
+            return
+        try:
+            self.splice(compile_script(text), shell=own)
+        except SyntaxProblem as problem:
+            self.error(f"{path}: {problem}")
+            self.leave(2)
 
     def do_leave(self) -> None:
         """The end of a shell within the script."""
@@ -209,15 +225,18 @@ class Script:
 
     def do_capture(self) -> None:
         """Output is collected from here on."""
-        self.captures.append("")
+        self.capture()
 
     def do_captured(self, slot: str) -> None:
         """What was collected becomes part of a word."""
-        self.slots[slot] = self.captures.pop().rstrip("\n")
+        self.slots[slot] = self.captured().rstrip("\n")
 
-    def do_pipe(self) -> None:
-        """What was collected is the input of the next command."""
-        self.stdin = self.captures.pop()
+    def do_pipe(self, further: bool) -> None:
+        """What was collected is the input of the next part of a pipe."""
+        text = self.captured()
+        if further:
+            self.restore()
+        self.feed(text)
 
     def do_jump(self, place: int) -> None:
         """Goes to a place."""
@@ -285,7 +304,19 @@ class Script:
             for piece in pieces[1:]:
                 done.append(current)
                 current = piece
-        return done if current is None else [*done, current]
+        done = done if current is None else [*done, current]
+        if any(not part.quoted and set("*?[") & set(part.text) for part in word):
+            return [path for text in done for path in self._matching(text)]
+        return done
+
+    def _matching(self, pattern: str) -> list[str]:
+        """The files that a pattern names; the pattern itself where there are none."""
+        folder, slash, last = pattern.rpartition("/")
+        names = self.process.files.names(normal(folder or slash or ".", self.directory))
+        hidden = last.startswith(".")
+        found = [f"{folder}{slash}{name}" for name in names
+                 if fnmatchcase(name, last) and (hidden or not name.startswith("."))]  # fmt: skip
+        return found or [pattern]
 
     def value(self, part: Part) -> str:
         """The text of one part of a word."""
@@ -313,61 +344,19 @@ def _moved(code: tuple[Instruction, ...], offset: int) -> tuple[Instruction, ...
     return tuple(
         (name, rest[0] + offset, *rest[1:])
         if name in ("jump", "fail", "ok", "next")
+        else (name, rest[0], rest[1] + offset)
+        if name == "redirect"
         else (name, *rest)
         for name, *rest in code
     )
 
 
 def script_of(argv: tuple[str, ...], key: str) -> Script:
-    """The script of a command line: a shell with `-c`, or one command. Raises SyntaxProblem."""
+    """The script of a command line: a shell's, or one command. Raises SyntaxProblem."""
     inner = commands.inline_script(argv)
     if inner is None:
         return Script(compile_command(argv), key)
-    return Script(compile_script(inner.text), key, errexit="e" in inner.flags)
-
-
-class ShellProgram(Program):
-    """A container whose first process is a shell, or one of its commands."""
-
-    def __init__(self, argv: tuple[str, ...]) -> None:
-        self.argv = argv
-        self.script: Script | None = None
-
-    def start(self, process: Process) -> None:
-        try:
-            self.script = script_of(self.argv, "main")
-        except SyntaxProblem as problem:
-            process.log(f"sh: {problem}")
-            process.exit(2)
-            return
-        self.script.process = process
-        self.script.run()
-        self._look(process)
-
-    def _look(self, process: Process) -> None:
-        if self.script is not None and self.script.done:
-            process.exit(self.script.status)
-
-    def resume(self, process: Process, status: int) -> None:
-        """What the script waited for is over."""
-        if self.script is not None:
-            self.script.resume(status)
-            self._look(process)
-
-    def timer(self, process: Process, name: str) -> None:
-        self.resume(process, 0)
-
-    def signal(self, process: Process, name: str) -> None:
-        script = self.script
-        trap = script.traps.get(name.removeprefix("SIG")) if script is not None else None
-        if script is not None and trap is not None:
-            process.stop_timer("main")
-            script.interrupt(trap)
-            self._look(process)
-
-
-def describe(program: Any) -> str:
-    """The name of a program for the trace."""
-    if isinstance(program, ShellProgram):
-        return " ".join(program.argv)[:80]
-    return type(program).__name__
+    code = (("source", inner.file, False),) if inner.file else compile_script(inner.text)
+    script = Script(code, key, errexit="e" in inner.flags)
+    script.variables.update(inner.parameters)
+    return script

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 _OPERATORS = ("&&", "||", ";;", ";", "&", "|", "(", ")", "\n")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_REDIRECT = re.compile(r"(\d?|&)(>>|>|<)(&\d)?")
+_REDIRECT = re.compile(r"(\d?|&)(>>|>|<<-?|<)(&\d)?")
 
 
 class SyntaxProblem(ValueError):
@@ -32,7 +32,10 @@ Word = tuple[Part, ...]
 
 
 class Token(NamedTuple):
-    """A word, an operator or a redirection (`text` then is `1>`, `2>&1`, `1>>`)."""
+    """A word, an operator or a redirection (`text` then is `1>`, `2>&1`, `1>>`).
+
+    A here document (`<<`) has its text as its word.
+    """
 
     kind: str
     text: str
@@ -49,6 +52,8 @@ class Lexer:
     def tokens(self) -> list[Token]:
         """All tokens."""
         found: list[Token] = []
+        # Here documents whose texts begin behind the next end of a line.
+        here: list[int] = []
         text = self.text
         while self.at < len(text):
             rest = text[self.at]
@@ -62,9 +67,17 @@ class Lexer:
             elif redirect := _REDIRECT.match(text, self.at):
                 self.at = redirect.end()
                 found.append(Token("redirect", redirect.group()))
+                if "<<" in redirect.group():
+                    while text[self.at : self.at + 1] in (" ", "\t"):
+                        self.at += 1
+                    found[-1] = found[-1]._replace(word=self.word().word)
+                    here.append(len(found) - 1)
             elif operator := next((o for o in _OPERATORS if text.startswith(o, self.at)), ""):
                 self.at += len(operator)
                 found.append(Token("operator", operator))
+                while operator == "\n" and here:
+                    place = here.pop(0)
+                    found[place] = self._here(found[place])
             else:
                 found.append(self.word())
         return found
@@ -93,13 +106,36 @@ class Lexer:
             raise SyntaxProblem(f'syntax error: unexpected "{text[start]}"')
         return Token("word", text[start : self.at], tuple(parts))
 
+    def _here(self, token: Token) -> Token:
+        """A here document: the lines up to the word that ends it, with what they stand for."""
+        wanted = "".join(part.text for part in token.word)
+        lines, tabs = [], token.text.endswith("-")
+        while self.at < len(self.text):
+            end = self.text.find("\n", self.at)
+            end = len(self.text) if end < 0 else end
+            line = self.text[self.at : end]
+            self.at = min(end + 1, len(self.text))
+            line = line.lstrip("\t") if tabs else line
+            if line == wanted:
+                break
+            lines.append(line + "\n")
+        body = "".join(lines)
+        parts: list[Part] = []
+        if any(part.quoted for part in token.word):
+            parts.append(Part("text", body, True))
+        else:
+            inner = Lexer(body)
+            while inner.at < len(body):
+                parts.append(inner._piece(quoted=True, stops="\\$`"))
+        return Token("redirect", "<<", tuple(parts))
+
     def _find(self, what: str, start: int) -> int:
         end = self.text.find(what, start)
         if end < 0:
             raise SyntaxProblem("syntax error: unterminated quoted string")
         return end
 
-    def _piece(self, *, quoted: bool) -> Part:
+    def _piece(self, *, quoted: bool, stops: str = "") -> Part:
         """Text up to the next thing that means something, or that thing."""
         text, start = self.text, self.at
         char = text[start]
@@ -113,7 +149,7 @@ class Lexer:
             return Part("output", text[start + 1 : end], quoted)
         if char == "$":
             return self._dollar(quoted)
-        stops = '"\\$`' if quoted else " \t\r\n;&|()<>'\"\\$`"
+        stops = stops or ('"\\$`' if quoted else " \t\r\n;&|()<>'\"\\$`")
         while self.at < len(text) and text[self.at] not in stops:
             self.at += 1
         return Part("text", text[start : self.at], quoted)

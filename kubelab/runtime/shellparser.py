@@ -3,11 +3,11 @@
 A script is compiled, not walked as a tree: so the state of a running one is a number (which
 instruction comes next) and a few dicts, and a script that sleeps can be copied and goes on. An
 instruction is a tuple, its first item the name. Understood are lists (`;`, `&&`, `||`, newline,
-`&`), pipes, `if`, `while`, `until`, `for`, groups, `!`, redirections of output, quotes, `$NAME`,
-`${NAME:-word}`, `$?`, `$((sum))` and `$(command)`.
+`&`), pipes, `if`, `while`, `until`, `for`, groups, `!`, redirections, here documents, quotes,
+`$NAME`, `${NAME:-word}`, `$?`, `$((sum))`, `$(command)` and the patterns of files.
 
 In Kubernetes: no counterpart; there, an image brings a real shell. Left out: functions, `case`,
-jobs, here documents, patterns.
+jobs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from kubelab.runtime.shelllexer import Lexer, Part, SyntaxProblem, Token, Word
 Instruction = tuple[Any, ...]
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+# Instructions whose first operand is a place.
+JUMPS = ("jump", "fail", "ok", "next")
 _ENDS = ("then", "do", "done", "fi", "else", "elif", "}", ")")
 
 
@@ -98,30 +100,41 @@ class Compiler:
         negated = self.peek() == "!"
         if negated:
             self.take()
-        start = len(self.code)
+        start, parts = len(self.code), 1
         self.command()
         while self.peek() == "|":
             self.take()
-            self.code.insert(start, ("capture",))
-            self._shift(start)
-            self.emit("pipe")
+            while self.peek() == "\n":
+                self.take()
+            self._insert(start, ("capture",))
+            self.emit("pipe", parts > 1)
+            parts += 1
             start = len(self.code)
             self.command()
+        if parts > 1:
+            self.emit("restore")
         if negated:
             self.emit("not")
         elif not self.tested and self.peek() not in ("&&", "||"):
             self.emit("errexit")
 
-    def _shift(self, start: int) -> None:
-        """An instruction was put in at `start`: jumps to places behind it move."""
+    def _insert(self, start: int, instruction: Instruction) -> None:
+        """Puts an instruction in at `start`: jumps to places behind it move."""
+        self.code.insert(start, instruction)
         for place in range(start + 1, len(self.code)):
             name, *rest = self.code[place]
-            if name in ("jump", "fail", "ok", "next") and rest[0] >= start:
+            if name in JUMPS and rest[0] >= start:
                 self.code[place] = (name, rest[0] + 1, *rest[1:])
+            elif name == "redirect" and rest[1] >= start:
+                self.code[place] = (name, rest[0], rest[1] + 1)
+        self.loops = [
+            (top + (top >= start), [place + (place >= start) for place in exits])
+            for top, exits in self.loops
+        ]
 
     def command(self) -> None:
         """A simple command or a compound one."""
-        word = self.peek()
+        word, start = self.peek(), len(self.code)
         if word == "if":
             self.take()
             self.conditional()
@@ -133,7 +146,6 @@ class Compiler:
             self.take()
             self.block()
             self.take("}" if word == "{" else ")")
-            self.redirects()
         elif word in ("break", "continue"):
             self.take()
             if self.loops:
@@ -143,6 +155,8 @@ class Compiler:
                     exits.append(place)
         else:
             self.simple()
+        if self.at < len(self.tokens) and self.tokens[self.at].kind == "redirect":
+            self.redirected(start)
 
     def condition(self, end: str) -> None:
         """A block whose failure is no failure of the script."""
@@ -200,7 +214,8 @@ class Compiler:
         """The body of a loop, and the way back."""
         self.loops.append((top, exits))
         self.block()
-        self.loops.pop()
+        # What was put in meanwhile may have moved them.
+        top, exits = self.loops.pop()
         self.take("done")
         self.emit("jump", top)
         for place in exits:
@@ -215,11 +230,11 @@ class Compiler:
             token = self.tokens[self.at]
             if token.kind == "operator":
                 break
-            self.at += 1
             if token.kind == "redirect":
-                target = () if "&" in token.text[1:] else self.expand(self.take().word)
-                redirects.append((token.text, target))
-            elif not words and (found := _ASSIGNMENT.match(token.text)):
+                redirects.append(self.redirection(token))
+                continue
+            self.at += 1
+            if not words and (found := _ASSIGNMENT.match(token.text)):
                 head = Part("text", token.word[0].text[found.end() :])
                 assigned.append((found[1], self.expand((head, *token.word[1:]))))
             else:
@@ -229,11 +244,23 @@ class Compiler:
             raise SyntaxProblem(f'syntax error: unexpected "{shown or "end of file"}"')
         self.emit("run", tuple(words), tuple(redirects), tuple(assigned))
 
-    def redirects(self) -> None:
-        """Redirections behind a group are read over."""
+    def redirected(self, start: int) -> None:
+        """The redirections behind a group, a loop or an `if` hold for all of it."""
+        redirects = []
         while self.at < len(self.tokens) and self.tokens[self.at].kind == "redirect":
-            if "&" not in self.take().text[1:]:
-                self.take()
+            redirects.append(self.redirection(self.tokens[self.at]))
+        self._insert(start, ("redirect", tuple(redirects), 0))
+        self.emit("restore")
+        self.code[start] = ("redirect", tuple(redirects), len(self.code))
+
+    def redirection(self, token: Token) -> tuple[str, Word]:
+        """One redirection: what goes where."""
+        self.at += 1
+        if token.text == "<<":
+            return token.text, self.expand(token.word)
+        if "&" in token.text[1:]:
+            return token.text, ()
+        return token.text, self.expand(self.take().word)
 
     def expand(self, word: Word) -> Word:
         """The word with the output of each of its commands put into a slot before."""

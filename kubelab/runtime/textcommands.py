@@ -1,4 +1,4 @@
-"""The shell's commands for text and files: echo, cat, test, grep and the like.
+"""The shell's commands for texts and about where it runs: echo, test, env, date, ps and the like.
 
 Each is a function of the script and its words that returns an exit code; it writes with `write` and
 `error`. Messages are busybox' own.
@@ -9,10 +9,10 @@ In Kubernetes: no counterpart; there, images bring busybox or the GNU tools.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from kubelab.runtime.control import FOREVER_SECONDS, wait
-from kubelab.runtime.files import ReadOnly, normal
+from kubelab.runtime.files import normal
 from kubelab.sim.kernel import to_datetime
 
 if TYPE_CHECKING:
@@ -22,104 +22,54 @@ MISSING = "No such file or directory"
 
 
 def echo(script: Script, args: list[str]) -> int:
-    """echo [-n] WORDS."""
-    newline = "\n"
-    while args and args[0] in ("-n", "-e", "-ne", "-en"):
-        if "n" in args[0]:
-            newline = ""
+    """echo [-n] [-e] WORDS."""
+    newline, escapes = "\n", False
+    while args and args[0] in ("-n", "-e", "-E", "-ne", "-en"):
+        newline = "" if "n" in args[0] else newline
+        escapes = escapes or "e" in args[0]
         args = args[1:]
-    script.write(" ".join(args) + newline)
+    text = " ".join(args)
+    script.write((unescaped(text) if escapes else text) + newline)
     return 0
+
+
+ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "0": "\0", "a": "\a", "e": "\x1b"}
+
+
+def unescaped(text: str) -> str:
+    """A text with what its backslashes stand for."""
+    return re.sub(r"\\(.)", lambda at: ESCAPES.get(at[1], at[0]), text)
 
 
 def printf(script: Script, args: list[str]) -> int:
-    """printf FORMAT WORDS: %s and %d only."""
-    text, rest = (args or [""])[0], args[1:]
-    text = text.replace("\\n", "\n").replace("\\t", "\t")
-    for word in rest:
-        text = re.sub(r"%[sd]", word.replace("\\", r"\\"), text, count=1)
-    script.write(text)
-    return 0
+    """printf FORMAT WORDS: the format as often as there are words for it."""
+    form, rest = unescaped((args or [""])[0]), args[1:]
+    wanted = len(re.findall(r"%-?\d*[sd]", form))
+    while True:
+        given, rest = iter(rest[:wanted]), rest[wanted:]
+        script.write(re.sub(r"%(-?\d*)([sd%])", _Filler(given), form))
+        if not rest or not wanted:
+            return 0
+
+
+class _Filler:
+    """Puts words into a format."""
+
+    def __init__(self, words: Iterator[str]) -> None:
+        self.words = words
+
+    def __call__(self, found: re.Match[str]) -> str:
+        if found[2] == "%":
+            return "%"
+        word = next(self.words, "" if found[2] == "s" else "0")
+        width = found[1].lstrip("-")
+        size = int(width) if width else 0
+        return word.ljust(size) if found[1].startswith("-") else word.rjust(size)
 
 
 def path_of(script: Script, word: str) -> str:
-    return normal(word, script.variables.get("PWD") or script.process.config.working_dir or "/")
-
-
-def touch(script: Script, args: list[str]) -> int:
-    """touch PATH…"""
-    for word in args:
-        if word.startswith("-"):
-            continue
-        try:
-            script.process.files.write(path_of(script, word), "", append=True)
-        except (ReadOnly, FileNotFoundError) as error:
-            why = "Read-only file system" if isinstance(error, ReadOnly) else MISSING
-            script.error(f"touch: {word}: {why}")
-            return 1
-    return 0
-
-
-def rm(script: Script, args: list[str]) -> int:
-    """rm [-f] [-r] PATH…"""
-    flags = "".join(word for word in args if word.startswith("-"))
-    status = 0
-    for word in [word for word in args if not word.startswith("-")]:
-        path = path_of(script, word)
-        if script.process.files.is_directory(path) and "r" not in flags and "R" not in flags:
-            script.error(f"rm: '{word}' is a directory")
-            status = 1
-            continue
-        try:
-            if not script.process.files.remove(path) and "f" not in flags:
-                script.error(f"rm: can't remove '{word}': {MISSING}")
-                status = 1
-        except ReadOnly:
-            script.error(f"rm: can't remove '{word}': Read-only file system")
-            status = 1
-    return status
-
-
-def mkdir(script: Script, args: list[str]) -> int:
-    """mkdir [-p] PATH…"""
-    for word in [word for word in args if not word.startswith("-")]:
-        try:
-            script.process.files.make_directory(path_of(script, word))
-        except ReadOnly:
-            script.error(f"mkdir: can't create directory '{word}': Read-only file system")
-            return 1
-    return 0
-
-
-def cat(script: Script, args: list[str]) -> int:
-    """cat PATH…"""
-    status = 0
-    if not args:
-        script.write(script.stdin)
-    for word in args:
-        text = script.process.files.read(path_of(script, word))
-        if text is None:
-            script.error(f"cat: can't open '{word}': {MISSING}")
-            status = 1
-        else:
-            script.write(text)
-    return status
-
-
-def ls(script: Script, args: list[str]) -> int:
-    """ls [PATH…]."""
-    files = script.process.files
-    for word in [word for word in args if not word.startswith("-")] or ["."]:
-        path = path_of(script, word)
-        if files.is_directory(path):
-            names = files.names(path)
-        elif files.is_file(path):
-            names = [word]
-        else:
-            script.error(f"ls: {word}: {MISSING}")
-            return 1
-        script.write("".join(f"{name}\n" for name in names))
-    return 0
+    """The absolute path of a word."""
+    return normal(word, script.directory)
 
 
 def test(script: Script, args: list[str]) -> int:
@@ -171,16 +121,24 @@ def bracket(script: Script, args: list[str]) -> int:
 def _environment(script: Script) -> dict[str, str]:
     held = {"HOSTNAME": script.process.pod_name, **script.process.env}
     held.update({name: script.variables[name] for name in script.exported})
+    held.update({name: script.variables[name] for name in script.before})
     return held
 
 
-def env(script: Script, args: list[str]) -> int:
-    """env: the environment, a line each."""
+def env(script: Script, args: list[str]) -> Any:
+    """env: the environment, a line each; env NAME=VALUE COMMAND runs it."""
+    given = [word for word in args if "=" in word]
+    command = args[len(given) :]
+    if command and args[: len(given)] == given:
+        script.variables.update(dict(word.split("=", 1) for word in given))
+        from kubelab.runtime import commands
+
+        return commands.call(script, command)
     script.write("".join(f"{name}={value}\n" for name, value in _environment(script).items()))
     return 0
 
 
-def printenv(script: Script, args: list[str]) -> int:
+def printenv(script: Script, args: list[str]) -> Any:
     """printenv [NAME…]."""
     if not args:
         return env(script, args)
@@ -238,51 +196,70 @@ def date(script: Script, args: list[str]) -> int:
     return 0
 
 
-def grep(script: Script, args: list[str]) -> int:
-    """grep [-q] [-v] [-i] PATTERN [FILE]."""
-    flags = "".join(word for word in args if word.startswith("-") and len(word) > 1)
-    words = [word for word in args if not word.startswith("-")]
-    if not words:
-        return 2
-    text = script.stdin
-    if len(words) > 1:
-        text = script.process.files.read(path_of(script, words[1])) or ""
-    try:
-        pattern = re.compile(words[0], re.IGNORECASE if "i" in flags else 0)
-    except re.error:
-        return 2
-    lines = [line for line in text.splitlines() if bool(pattern.search(line)) != ("v" in flags)]
-    if "q" not in flags:
-        script.write("".join(f"{line}\n" for line in lines))
-    return int(not lines)
-
-
-def awk(script: Script, args: list[str]) -> int:
-    """awk '[/PATTERN/] {print $N}': that one form."""
-    found = re.fullmatch(r"\s*(?:/(.*)/)?\s*\{\s*print\s*(?:\$(\d+))?\s*\}\s*", (args or [""])[-1])
-    if found is None:
-        script.error("awk: only '/pattern/{print $N}' is known here")
-        return 2
-    for line in script.stdin.splitlines():
-        if found[1] is None or re.search(found[1], line):
-            fields = [line, *line.split()]
-            place = int(found[2] or 0)
-            script.write(f"{fields[place] if place < len(fields) else ''}\n")
+def identity(script: Script, args: list[str]) -> int:
+    """id [-u] [-g] [-n], whoami: everybody is root here."""
+    letters = "".join(word.lstrip("-") for word in args)
+    if "u" in letters or "g" in letters:
+        script.write("root\n" if "n" in letters else "0\n")
+    else:
+        script.write("uid=0(root) gid=0(root) groups=0(root)\n")
     return 0
 
 
-def tail(script: Script, args: list[str]) -> Any:
-    """tail [-n N] [FILE]; with -f it waits for ever."""
-    if "-f" in args or "-F" in args:
-        return wait(script, FOREVER_SECONDS)
-    words = [word for word in args if word.startswith("/")]
-    text = script.process.files.read(path_of(script, words[0])) if words else script.stdin
-    script.write("".join(f"{line}\n" for line in (text or "").splitlines()[-10:]))
+def whoami(script: Script, args: list[str]) -> int:
+    """whoami."""
+    script.write("root\n")
     return 0
+
+
+def uname(script: Script, args: list[str]) -> int:
+    """uname [-a]."""
+    name = script.process.sandbox.config.hostname
+    texts = {"a": f"Linux {name} 6.1.0 #1 SMP x86_64 GNU/Linux", "r": "6.1.0", "n": name,
+             "m": "x86_64"}  # fmt: skip
+    script.write(texts.get("".join(args).lstrip("-")[:1], "Linux") + "\n")
+    return 0
+
+
+def ps(script: Script, args: list[str]) -> int:
+    """ps: the first process and what runs beside it."""
+    process = script.process
+    first = " ".join(process.argv) or process.config.image.rpartition("/")[2].partition(":")[0]
+    rows = [f"{1:5} root      0:00 {first}"]
+    if script.key != "main":
+        rows.append(f"{7:5} root      0:00 ps{''.join(f' {word}' for word in args)}")
+    script.write("PID   USER     TIME  COMMAND\n" + "".join(f"{row}\n" for row in rows))
+    return 0
+
+
+def which(script: Script, args: list[str]) -> int:
+    """which NAME…"""
+    from kubelab.runtime import commands
+
+    known = [name for name in args if name in commands.COMMANDS or name in commands.SHELLS]
+    script.write("".join(f"/bin/{name}\n" for name in known))
+    return int(len(known) < len(args))
+
+
+def stty(script: Script, args: list[str]) -> int:
+    """stty size: the lines and columns of the window."""
+    columns, lines = script.variable("COLUMNS") or "0", script.variable("LINES") or "0"
+    script.write(f"{lines} {columns}\n" if "size" in args else "speed 38400 baud; line = 0;\n")
+    return 0
+
+
+def shift(script: Script, args: list[str]) -> int:
+    """shift: `$2` becomes `$1`, and so on."""
+    count = int(script.variables.get("#") or 0)
+    words = [script.variables.get(str(number), "") for number in range(2, count + 1)]
+    script.variables.update({str(number): word for number, word in enumerate(words, 1)})
+    script.variables.pop(str(count), None)
+    script.variables.update({"#": str(max(0, count - 1)), "@": " ".join(words)})
+    return int(not count)
 
 
 COMMANDS: dict[str, Any] = {
-    "echo": echo, "printf": printf, "touch": touch, "rm": rm, "mkdir": mkdir, "cat": cat,
-    "ls": ls, "test": test, "[": bracket, "env": env, "printenv": printenv, "hostname": hostname,
-    "cd": cd, "pwd": pwd, "seq": seq, "date": date, "grep": grep, "awk": awk, "tail": tail,
+    "echo": echo, "printf": printf, "test": test, "[": bracket, "env": env, "printenv": printenv,
+    "hostname": hostname, "cd": cd, "pwd": pwd, "seq": seq, "date": date, "id": identity,
+    "whoami": whoami, "uname": uname, "ps": ps, "which": which, "stty": stty, "shift": shift,
 }  # fmt: skip

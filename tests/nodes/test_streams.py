@@ -110,10 +110,106 @@ def test_a_shell_on_a_terminal_echoes_keeps_its_state_and_heeds_ctrl_c(running: 
     stream.write("\x03exit 4\r")
     assert stream.wait()
     assert stream.text() == (
-        "/ # cd /tmq\b \bp\r\n/ # x=5; echo $x; pwd\r\n5\r\n/tmp\r\n/ # sleep 100\r\n^C\r\n"
-        "/ # exit 4\r\n"
+        "/ # cd /tmq\b \bp\r\n/tmp # x=5; echo $x; pwd\r\n5\r\n/tmp\r\n/tmp # sleep 100\r\n"
+        "^C\r\n/tmp # exit 4\r\n"
     )
     assert stream.pieces[-1][1]["details"]["causes"][0]["message"] == "4"
+
+
+def test_a_command_with_a_terminal_does_not_wait_for_keys(running: Cluster) -> None:
+    """`exec -it pod -- ls` ends though nobody has typed anything; `cat` gives back each line."""
+    c = running.fork()
+    stream = execute(c, "loop", "hostname", query="&stdin=true&tty=true").body
+    assert stream.wait()
+    assert stream.text() == "loop\r\n"
+    stream = execute(c, "loop", "cat", query="&stdin=true&tty=true").body
+    stream.write("a\r")
+    c.run(1)
+    assert stream.text() == "a\r\na\r\n"
+    stream.write("\x04")
+    assert stream.wait()
+
+
+def test_the_size_of_a_window_reaches_the_command(running: Cluster) -> None:
+    """Channel 4 brings it, as a terminal would tell its programs."""
+    c = running.fork()
+    stream = execute(c, "loop", "sh", query="&stdin=true").body
+    stream.write(b'{"Width":100,"Height":30}', channel=4)
+    stream.write(b"not json", channel=4)
+    stream.write("stty size; exit\n")
+    assert stream.wait()
+    assert stream.text() == "30 100\n"
+
+
+ASKING = {"name": "c", "image": "busybox", "command": ["sh"], "stdin": True}
+
+
+def attach(c: Cluster, name: str) -> Any:
+    path = f"{PODS}/{name}/attach?stdin=true&stdout=true"
+    return c.request("GET", path, headers=UPGRADE).body
+
+
+def test_a_shell_waits_for_who_attaches(running: Cluster) -> None:
+    """With `stdin` a shell waits; without `stdinOnce` it goes on when its visitor has left."""
+    c = running.fork()
+    c.apply(pod("ask", ASKING))
+    c.run(10)
+    for word in ("one", "two"):
+        stream = attach(c, "ask")
+        stream.write(f"echo {word}; x={word}\n")
+        c.run(1)
+        assert stream.text() == f"{word}\n"
+        stream.write("", end=True)
+        assert stream.wait()
+        assert stream.pieces[-1] == (3, {"metadata": {}, "status": "Success"})
+    assert c.request("GET", f"{PODS}/ask/log").body == "one\ntwo\n"
+    assert c.get("Pod", "ask")["status"]["containerStatuses"][0]["restartCount"] == 0
+
+
+def test_input_that_is_given_once_ends_with_its_giver(running: Cluster) -> None:
+    """With `stdinOnce` the end of the input is the shell's; the stream ends with the process."""
+    c = running.fork()
+    c.apply(pod("once", {**ASKING, "stdinOnce": True}, restartPolicy="Never"))
+    c.run(10)
+    stream = attach(c, "once")
+    stream.write("echo hi; sleep 3; exit 4\n", end=True)
+    assert stream.wait()
+    assert stream.text() == "hi\n"
+    c.run(5)
+    ended = c.get("Pod", "once")["status"]["containerStatuses"][0]["state"]["terminated"]
+    assert ended["exitCode"] == 4
+
+
+def test_who_only_looks_sees_what_is_written_from_then_on(running: Cluster) -> None:
+    """A container that keeps no input open can be attached to as well; others see the same."""
+    c = running.fork()
+    one, other = attach(c, "loop"), attach(c, "loop")
+    c.run(11)
+    assert one.text() == other.text() == "hi\nhi\n"
+    one.cancel()
+    c.run(5)
+    assert other.text() == "hi\nhi\nhi\n"
+    kubelet: Any = c.world.components["kubelet/node-1"]
+    assert len(kubelet.talks) == 1
+
+
+def test_a_folder_goes_through_tar_and_comes_back(running: Cluster) -> None:
+    """What `kubectl cp` does: pack in one container, unpack in the other, bytes and all."""
+    c = running.fork()
+    make = "mkdir%20-p%20/d/e;printf%20'a\\n'>/d/e/f;echo%20b>/d/g;tar%20cf%20-%20-C%20/%20d"
+    stream = execute(c, "loop", "sh", "-c", make).body
+    assert stream.wait()
+    archive = stream.text(1)
+    assert len(archive) % 512 == 0
+    put = execute(c, "two", "tar", "-xmf", "-", "-C", "/tmp", query="&stdin=true&container=b").body
+    put.write(archive[:700])
+    put.write(archive[700:].encode("utf-8", "surrogateescape"), end=True)
+    assert put.wait()
+    assert put.pieces[-1][1]["status"] == "Success"
+    show = execute(c, "two", "sh", "-c", "cd%20/tmp;find%20d;cat%20d/e/f%20d/g",
+                   query="&container=b").body  # fmt: skip
+    assert show.wait()
+    assert show.text() == "d\nd/e\nd/e/f\nd/g\na\nb\n"
 
 
 def test_a_forwarded_port_carries_bytes(running: Cluster) -> None:

@@ -8,7 +8,9 @@ that the copy goes on exactly as the original did.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from kubelab.sim import fork, lapse
@@ -21,6 +23,21 @@ QUIET_NS = 60 * SECOND
 LONG_SECONDS = 3600
 SNAPSHOTS_KEPT = 24
 SNAPSHOT_EVENTS = 1000
+
+
+# How much is made before Python looks for cycles that nobody holds, while a world runs.
+COLLECTION = (50_000, 20, 100)
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Makes Python's search for cycles rare: a world makes much, and hardly ever a cycle."""
+    before = gc.get_threshold()
+    gc.set_threshold(*COLLECTION)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class Input(NamedTuple):
@@ -66,6 +83,7 @@ class History:
         deadline = self.world.now + round(seconds * SECOND)
         self.run_to(deadline, quick=seconds >= LONG_SECONDS if quick is None else quick)
 
+    @seldom_collected()
     def run_to(self, deadline: int, *, quick: bool = False) -> None:
         """Runs until the given time, which it then is; `quick` passes over routine (`lapse.py`)."""
         world, retry = self.world, self.world.now
@@ -79,6 +97,7 @@ class History:
             self.step()
         world.now = max(world.now, deadline)
 
+    @seldom_collected()
     def run_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Runs until the condition holds, looking after each event; False at the time-out."""
         deadline = self.world.now + round(timeout * SECOND)
@@ -90,6 +109,7 @@ class History:
             self.step()
         return True
 
+    @seldom_collected()
     def settle(self, timeout: float) -> bool:
         """Runs until only periodic timers are due soon; False at the time-out."""
         deadline = self.world.now + round(timeout * SECOND)
@@ -112,6 +132,7 @@ class History:
         twin.next_snapshot, twin.interval = self.next_snapshot, self.interval
         return twin
 
+    @seldom_collected()
     def replay(self, event_id: int) -> History:
         """The world as it was just after the event with this id, as a history of its own."""
         if not 0 <= event_id <= len(self.world.trace):

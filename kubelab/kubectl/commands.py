@@ -49,7 +49,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "attach": ("containers", "attach", "EXEC"),
     "port-forward": ("containers", "port_forward", "EXEC"),
     "cp": ("containers", "copy", "EXEC"),
-    "top": ("containers", "top", "TOP"),
+    "top": ("top", "top", "FLAGS"),
     "explain": ("explain", "run", "FLAGS"),
     "api-resources": ("server", "api_resources", "API_RESOURCES"),
     "api-versions": ("server", "api_versions", "PLAIN"),

@@ -1,6 +1,6 @@
 """kubectl logs, exec and what else reaches into containers, through the pod's subresources.
 
-In Kubernetes: k8s.io/kubectl/pkg/cmd/logs, exec, attach, portforward, cp and top. The streams of a
+In Kubernetes: k8s.io/kubectl/pkg/cmd/logs, exec, attach, portforward and cp. The streams of a
 terminal are left out: a command's output comes when it has ended.
 """
 
@@ -27,7 +27,6 @@ EXEC = (
     "retries="
 )
 DEBUG = "image= target= container,c= stdin,i tty,t profile= copy-to= share-processes env=*"
-TOP = "selector,l= all-namespaces,A containers sort-by= no-headers use-protocol-buffers sum"
 POD = kinds.named("v1/Pod")
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}
 # A command that runs longer in virtual time is left.
@@ -221,9 +220,3 @@ def debug(session: Session, args: list[str]) -> None:
     """Refuses `kubectl debug`."""
     _beyond(session, args, "add debugging containers")
 
-
-def top(session: Session, args: list[str]) -> None:
-    """`kubectl top`: there are no metrics."""
-    if args[:1] not in (["pod"], ["pods"], ["po"], ["node"], ["nodes"], ["no"]):
-        raise usage("top", f"Unexpected args: [{' '.join(args)}]")
-    raise fail("Metrics API not available")

@@ -94,7 +94,7 @@ def _pods(session: Session, name: str, order: str) -> None:
         _explain(session, everywhere)
         return
     by_container = session.flags.on("containers")
-    rows = []
+    rows: list[list[str]] = []
     for item in _sorted(items, order, _usages):
         head = [namespace_of(item)] if everywhere else []
         if by_container:

@@ -61,7 +61,7 @@ def test_nodes_are_shown_with_their_share(measured: Cluster) -> None:
 def test_what_is_not_there(measured: Cluster) -> None:
     """No pods, no such pod, no metrics yet, and no metrics API are told apart."""
     assert measured.kubectl("top pod -n kube-public") == ""
-    with pytest.raises(KubectlError, match='podmetrics.metrics.k8s.io "default/none" not'):
+    with pytest.raises(KubectlError, match=r'podmetrics.metrics.k8s.io "default/none" not'):
         measured.kubectl("top pod none")
     fresh = Cluster(1, dns=False)
     fresh.apply(POD.format("new", "1m"))

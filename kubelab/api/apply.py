@@ -228,6 +228,12 @@ def _owned(type_: Type, said: Any, subresource: str) -> Tree:
     return fields
 
 
+def laid_over(type_: Type, live: Obj, wish: Obj) -> Obj:
+    """A wish merged into an object as an apply would, with nobody's ownership in it."""
+    merged_: Obj = _merge(type_, live, wish)
+    return merged_
+
+
 def _merge(type_: Type, live: Any, wish: Any) -> Any:
     """A wish laid over what there is."""
     if fieldsets.is_leaf(type_, wish) or live is None or fieldsets.is_leaf(type_, live):

@@ -59,6 +59,56 @@ def _uses(tree: Any, name: str) -> bool:
     return tree[:2] == ("name", name) or any(_uses(part, name) for part in tree)
 
 
+def free_names(text: str) -> list[tuple[str, int]]:
+    """The variables that an expression speaks of without making them itself, each with the place
+    where it first stands. Raises CelError for what is no expression."""
+    found: dict[str, None] = {}
+    _free(program(text).tree, (), found)
+    places = {token: at for _, token, at in reversed(_Parser(text).tokens)}
+    return [(name, places.get(name, 0)) for name in found]
+
+
+def _free(tree: Any, bound: tuple[str, ...], found: dict[str, None]) -> None:
+    if not isinstance(tree, tuple) or not tree:
+        return
+    if tree[0] == "is":
+        return
+    if tree[0] == "name":
+        if tree[1] not in bound:
+            found[tree[1]] = None
+        return
+    if tree[0] == "loop":
+        _, _, target, names, *bodies = tree
+        _free(target, bound, found)
+        for body in bodies:
+            _free(body, (*bound, *names), found)
+        return
+    if tree[0] == "bind":
+        _free(tree[2], bound, found)
+        _free(tree[3], (*bound, tree[1]), found)
+        return
+    if tree[0] == "call" and tree[2] and tree[2][0] == "name":
+        # `math.greatest(…)`: the name of a library is none of a variable.
+        from kubelab.apiserver import cel_library
+
+        if f"{tree[2][1]}.{tree[1]}" in cel_library.FUNCTIONS:
+            _free(tree[3], bound, found)
+            return
+    for part in tree:
+        _free(part, bound, found)
+
+
+def undeclared(text: str, name: str, at: int) -> str:
+    """The compiler's words for a variable that nobody knows."""
+    before = text[:at]
+    line, column = before.count("\n") + 1, at - (before.rfind("\n") + 1)
+    shown = text.split("\n")[line - 1]
+    return (
+        f"ERROR: <input>:{line}:{column + 1}: undeclared reference to '{name}' (in container '')"
+        f"\n | {shown}\n | {'.' * column}^"
+    )
+
+
 @lru_cache(maxsize=2048)
 def program(text: str) -> Program:
     """The program of an expression. Raises CelError for what is none."""
@@ -154,6 +204,10 @@ class _Parser:
                 field = self.name()
                 if not optional and self.take("("):
                     value = self.call(field, value)
+                elif self.token == "{" and _names_type(value):
+                    # `Object.spec{…}`: a part of an object of a named type.
+                    self.at += 1
+                    value = self.mapping(field)
                 else:
                     value = ("try" if optional else "field", value, _plain(field))
             elif self.take("["):
@@ -229,6 +283,13 @@ class _Parser:
                 self.expect("}")
                 break
         return ("map", tuple(pairs))
+
+
+def _names_type(tree: Any) -> bool:
+    """Whether a tree is the name of a type: `Object`, `Object.spec`."""
+    while tree[0] == "field":
+        tree = tree[1]
+    return tree[0] == "name" and str(tree[1])[:1].isupper()
 
 
 def _plain(field: str) -> str:

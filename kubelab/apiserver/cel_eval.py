@@ -44,6 +44,30 @@ class Maybe(NamedTuple):
     items: tuple[Any, ...]
 
 
+class Authorizer(NamedTuple):
+    """What an expression may ask about permissions: `authorizer.group("").resource("pods")…`.
+
+    `allows` answers for a verb; `request` is the authorizer of the request's own resource.
+    """
+
+    allows: Callable[[Authorizer, str], tuple[bool, str]]
+    group: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    path: str = ""
+    user: str = ""
+    request: Any = None
+
+
+class Verdict(NamedTuple):
+    """What an authorizer has answered."""
+
+    allowed: bool
+    reason: str
+
+
 def value_of(tree: Any, values: Values) -> Any:
     """The value of a tree. Raises CelError."""
     return _FORMS[tree[0]](tree, values)
@@ -69,6 +93,8 @@ def field(holder: Any, name: str) -> Any:
     if isinstance(holder, Maybe):
         return Maybe((holder.items[0][name],)) if holder.items and name in holder.items[0] \
             else Maybe(())  # fmt: skip
+    if isinstance(holder, Authorizer) and name == "requestResource":
+        return holder.request
     if not isinstance(holder, Mapping):
         raise CelError("no such overload" if holder is not None else f"no such key: {name}")
     if name not in holder:

@@ -4,7 +4,6 @@ A function is found by its name, a method by a dot and its name; its first argum
 stands before the dot. A wrong number or type of arguments is `no such overload`.
 
 In Kubernetes: cel-go's standard library and strings extension, k8s.io/apiserver/pkg/cel/library.
-Left out: the authorizer.
 """
 
 from __future__ import annotations
@@ -19,7 +18,16 @@ from urllib.parse import parse_qs, urlsplit
 
 from kubelab.api import quantity
 from kubelab.apiserver import formats, schema_words
-from kubelab.apiserver.cel_eval import Amount, CelError, Instant, Maybe, Span, equal, is_number
+from kubelab.apiserver.cel_eval import (
+    Amount,
+    CelError,
+    Instant,
+    Maybe,
+    Span,
+    Verdict,
+    equal,
+    is_number,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _UNITS = {"ns": 1, "us": 1000, "µs": 1000, "ms": 10**6, "s": 10**9, "m": 60 * 10**9,
@@ -332,5 +340,18 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     ".isLoopback": lambda held: held.is_loopback, ".prefixLength": lambda h: h.network.prefixlen,
     ".containsIP": lambda held, one: ipaddress.ip_address(str(one)) in held.network,
     "format.named": named_format,
+    "jsonpatch.escapeKey": lambda key: key.replace("~", "~0").replace("/", "~1"),
+    ".group": lambda held, name: held._replace(group=name),
+    ".resource": lambda held, name: held._replace(resource=name),
+    ".subresource": lambda held, name: held._replace(subresource=name),
+    ".namespace": lambda held, name: held._replace(namespace=name),
+    ".name": lambda held, name: held._replace(name=name),
+    ".path": lambda held, path: held._replace(path=path),
+    ".serviceAccount": lambda held, space, name: held._replace(
+        user=f"system:serviceaccount:{space}:{name}"
+    ),
+    ".check": lambda held, verb: Verdict(*held.allows(held, verb)),
+    ".allowed": lambda verdict: verdict.allowed, ".reason": lambda verdict: verdict.reason,
+    ".errored": lambda verdict: False,
     ".validate": lambda name, text: _named(FORMS[name])(text),
 }  # fmt: skip

@@ -30,6 +30,7 @@ from kubelab.apiserver import (
     convert,
     decoding,
     defining,
+    dynamic,
     list_options,
     reading,
     registry,
@@ -60,6 +61,7 @@ def delete(server: APIServer, pending: Pending) -> Write | Response:
     old, revision = registry.current(server, pending)
     _delete_preconditions(kind, old, revision, options)
     admission.admit(server, route, old, pending.request.user)
+    dynamic.judge(server, pending, kind, "DELETE", None, old)
     return deleted(server, pending, kind, old, revision, options)
 
 

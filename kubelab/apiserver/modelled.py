@@ -18,10 +18,6 @@ from kubelab.api.objects import EMPTY, NOTHING, Obj, get
 # Kinds that are stored and shown, but that nothing acts upon.
 IDLE = {
     "Ingress": "no ingress controller runs here",
-    "MutatingWebhookConfiguration": "webhooks are not called here",
-    "ValidatingWebhookConfiguration": "webhooks are not called here",
-    "ValidatingAdmissionPolicy": "admission policies are not evaluated here",
-    "ValidatingAdmissionPolicyBinding": "admission policies are not evaluated here",
 }
 VOLUMES = ("emptyDir", "configMap", "secret", "projected", "downwardAPI", "hostPath",
            "persistentVolumeClaim", "ephemeral")  # fmt: skip

@@ -37,8 +37,8 @@ class Pending:
     """A request that is not answered yet."""
 
     __slots__ = (
-        "call_id", "client", "container", "current", "dry", "fresh", "gates", "node",
-        "node_object", "request", "route", "token", "tries", "warnings", "write",
+        "answers", "call_id", "calling", "client", "container", "current", "dry", "fresh",
+        "gates", "node", "node_object", "request", "route", "token", "tries", "warnings", "write",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +58,9 @@ class Pending:
         self.gates: list[str] = []
         self.warnings: list[str] = []
         self.write: Write | None = None
+        # What webhooks have said, by question, and the question that one is being asked now.
+        self.answers: dict[str, Any] = {}
+        self.calling = ""
         # Of a stream: the container that is meant, and the node whose kubelet is asked.
         self.container = ""
         self.node = ""

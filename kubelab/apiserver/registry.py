@@ -33,6 +33,7 @@ from kubelab.apiserver import (
     decoding,
     defaults,
     deletion,
+    dynamic,
     forms,
     managing,
     modelled,
@@ -95,6 +96,8 @@ def write(server: APIServer, pending: Pending) -> Write | Response | None:
         special = subresources.HANDLERS.get((route.kind.kind, route.subresource))
         special = special or subresources.HANDLERS.get(("*", route.subresource))
         if special is not None:
+            if route.subresource in CONNECTING[1:]:
+                dynamic.judge(server, pending, route.kind, "CONNECT", None, None)
             return special(server, pending)
     if route.kind.kind in reviews.HANDLERS and route.verb == "create":
         return reviews.answer(server, pending)
@@ -153,6 +156,11 @@ def created(server: APIServer, pending: Pending, obj: Obj, managers: Arr | None 
     obj, ran = admission.admit(server, made, obj, pending.request.user)
     for gate in ran:
         pending.passes(gate)
+    wished = dynamic.mutated(server, pending, kind, "CREATE", obj, None)
+    if wished is not obj:
+        # What was changed is looked at once more.
+        obj = defaults.apply_defaults(kind, wished)
+        obj, _ = admission.admit(server, made, obj, pending.request.user)
     metadata = merged(
         obj["metadata"],
         uid=server.chance.uid(),
@@ -174,6 +182,7 @@ def created(server: APIServer, pending: Pending, obj: Obj, managers: Arr | None 
     if problems:
         raise errors.invalid(kind, name_of(obj), problems)
     pending.passes("validation")
+    dynamic.judge(server, pending, kind, "CREATE", obj, None)
     admission.verify(server, pending, obj, creates=True)
     for text in (*validation_warnings.warnings(kind, obj), *modelled.warnings(kind, obj)):
         pending.warn(text)
@@ -309,6 +318,9 @@ def changed(
     rbac.check_escalation(server, pending.request, kind, new)
     new, ran = admission.admit(server, route, new, pending.request.user)
     pending.gates += [gate for gate in ran if gate not in pending.gates]
+    wished = dynamic.mutated(server, pending, kind, "UPDATE", new, old)
+    if wished is not new:
+        new = defaults.apply_defaults(kind, wished)
     judged = with_(new, ("metadata", "resourceVersion"), asked) if asked else new
     problems = validation.validate_update(kind, old, judged, route.subresource)
     if new["metadata"].get("uid") != uid_of(old):
@@ -321,6 +333,7 @@ def changed(
     if problems:
         raise errors.invalid(kind, route.name, problems)
     pending.passes("validation")
+    dynamic.judge(server, pending, kind, "UPDATE", new, old)
     admission.verify(server, pending, new, creates=False)
     for text in validation_warnings.warnings(kind, new):
         pending.warn(text)

@@ -41,14 +41,14 @@ from kubelab.apiserver import (
 from kubelab.apiserver.cacher import WatchCache
 from kubelab.apiserver.caching import BOOKMARK_SECONDS, Caching
 from kubelab.apiserver.pending import Pending, Write
-from kubelab.apiserver.streams import Streams
+from kubelab.apiserver.webhooks import Call, Hooks
 from kubelab.etcd import records
 from kubelab.sim.kernel import Event
 
 PATIENCE_SECONDS = 0.1
 
 
-class APIServer(Caching, Streams):
+class APIServer(Caching, Hooks):
     """One replica of the API server (`apiserver-1`)."""
 
     def __init__(
@@ -143,6 +143,9 @@ class APIServer(Caching, Streams):
             outcome = reading.READERS.get(pending.route.verb, registry.write)(self, pending)
         except admission.Wait as wait:
             self._wait(pending, wait)
+            return
+        except Call as call:
+            self.call_webhook(pending, call)
             return
         except errors.ApiError as error:
             if pending.current is not None and not pending.fresh:

@@ -18,6 +18,7 @@ from kubelab.api.fielderrors import FieldError
 from kubelab.api.kinds import CustomKind, Kind
 from kubelab.apiserver import (
     structural_check,
+    validation_admission,
     validation_core,
     validation_definitions,
     validation_meta,
@@ -36,6 +37,7 @@ CREATE: dict[tuple[str, str], Create] = {
     ("", "Pod"): validation_pods.pod,
     **validation_core.CREATE,
     **validation_policies.CREATE,
+    **validation_admission.CREATE,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): validation_definitions.definition,
     **validation_services.CREATE,
     **validation_workloads.CREATE,
@@ -44,6 +46,7 @@ UPDATE: dict[tuple[str, str], Update] = {
     ("", "Pod"): validation_pods.pod_update,
     **validation_core.UPDATE,
     **validation_policies.UPDATE,
+    **validation_admission.UPDATE,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): validation_definitions.definition_update,
     **validation_services.UPDATE,
     **validation_workloads.UPDATE,

@@ -1,25 +1,22 @@
-"""Which kubelet a request about a pod's processes goes to: log, exec, attach, portforward, proxy.
+"""Which kubelet a request about a pod's processes goes to: log, exec, attach, portforward.
 
 The server looks at the pod, chooses the container, checks the options, and sends the kubelet of the
 pod's node a message; what comes back is the business of `streams.py`.
 
-In Kubernetes: pkg/registry/core/pod/rest (log.go, subresources.go), pod/strategy.go (LogLocation,
-streamLocation, ResourceLocation) and service/proxy.go. Left out: the API server's own way into the
-pods' network: what `proxy` asks of a pod goes through the kubelet of its node.
+In Kubernetes: pkg/registry/core/pod/rest (log.go, subresources.go) and pod/strategy.go
+(LogLocation, streamLocation). What goes to a pod's ports by `proxy` is in `proxying.py`.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from kubelab.api import errors, fielderrors, kinds
+from kubelab.api import errors, fielderrors
 from kubelab.api.objects import (
     NOTHING,
     Obj,
     freeze,
     get,
-    labels_of,
     name_of,
     namespace_of,
 )
@@ -27,7 +24,6 @@ from kubelab.api.rest import Response
 from kubelab.apiserver import decoding, registry, routes
 from kubelab.apiserver.pending import Pending
 from kubelab.apiserver.streams import upgraded
-from kubelab.network.payloads import HttpRequest
 
 if TYPE_CHECKING:
     from kubelab.apiserver.server import APIServer
@@ -198,77 +194,3 @@ def _ports(query: Obj) -> list[int]:
     if not found:
         raise errors.bad_request('query parameter "port" is required')
     return found
-
-
-# Proxies.
-
-
-def pod_proxy(server: APIServer, pending: Pending) -> Response | None:
-    """A request of HTTP to a port of a pod: `pods/[SCHEME:]NAME[:PORT]/proxy/PATH`."""
-    _, name, port = _split(pending.route.name)
-    return _to_pod(server, pending, name, int(port) if port.isdigit() else 0)
-
-
-def service_proxy(server: APIServer, pending: Pending) -> Response | None:
-    """The same to one of a service's endpoints; the port by number or name."""
-    _, name, port = _split(pending.route.name)
-    namespace = pending.route.namespace
-    service = server.cached(pending.route.kind.prefix, f"{namespace}/{name}")
-    if service is None:
-        raise errors.not_found(pending.route.kind, name)
-    ports = get(service, "spec", "ports", default=NOTHING)
-    chosen = [p for p in ports if port in (str(p["port"]), p.get("name"))]
-    if not port and len(ports) == 1:
-        chosen = list(ports)
-    for held in server.caches["/registry/endpointslices/"].all(namespace):
-        if labels_of(held).get("kubernetes.io/service-name") != name:
-            continue
-        for endpoint in held.get("endpoints") or NOTHING:
-            row = _port_row(held, chosen)
-            target = get(endpoint, "targetRef", "name")
-            if row and target and get(endpoint, "conditions", "ready", default=True):
-                return _to_pod(server, pending, target, row["port"])
-    if not chosen:
-        raise errors.unavailable(f'no service port "{port}" found for service "{name}"')
-    raise errors.unavailable(f'no endpoints available for service "{name}"')
-
-
-def _port_row(held: Obj, chosen: list[Obj]) -> Obj | None:
-    """The port of a slice that belongs to a service's port."""
-    if not chosen:
-        return None
-    wanted = chosen[0].get("name") or ""
-    ports = held.get("ports") or NOTHING
-    return next((row for row in ports if (row.get("name") or "") == wanted), None)
-
-
-def _split(name: str) -> tuple[str, str, str]:
-    """Scheme, name and port of a proxied name."""
-    parts = name.split(":")
-    if len(parts) == 3:
-        return parts[0], parts[1], parts[2]
-    return "", parts[0], parts[1] if len(parts) == 2 else ""
-
-
-def _to_pod(server: APIServer, pending: Pending, name: str, port: int) -> Response | None:
-    key = f"{pending.route.namespace}/{name}"
-    pod = server.cached("/registry/pods/", key)
-    if pod is None:
-        raise errors.not_found(kinds.named("v1/Pod"), name)
-    if not get(pod, "status", "podIP"):
-        raise errors.bad_request(f"address not allowed: pod {name} has no address yet")
-    target = _reached(server, pending, pod)
-    if not port:
-        port = get(pod, "spec", "containers", 0, "ports", 0, "containerPort", default=80)
-    request = pending.request
-    _, _, rest = request.path.partition(f"/{pending.route.name}/proxy")
-    query = "&".join(f"{k}={v}" for k, v in request.query.items())
-    body = request.body.decode("utf-8", "replace") if isinstance(request.body, bytes) else ""
-    host = f"{pod['status']['podIP']}:{port}"
-    headers = tuple((k, v) for k, v in request.headers.items() if k.lower() != "authorization")
-    # Doubled slashes become one, as the real server joins paths.
-    path = (re.sub("/+", "/", rest) or "/") + (f"?{query}" if query else "")
-    payload = HttpRequest(request.method, host, path, headers, body)
-    server.send(target, "port_forward", server.name, pending.token, pending.route.namespace, name,
-                port, payload)  # fmt: skip
-    return None

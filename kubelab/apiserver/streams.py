@@ -76,6 +76,8 @@ class Streams(Housekeeping):
         """The first answer to a plain request: mostly the only one."""
         if answer["code"] != 200:
             error = _refusal(pending, answer)
+            if pending.route.subresource == "proxy":
+                error = errors.unavailable(f"error trying to reach service: {answer['message']}")
             self._answer(pending, Response(error.code, EMPTY, error.status))
         elif pending.route.subresource == "proxy":
             self._answer(pending, _proxied(answer["payload"]))
@@ -156,7 +158,9 @@ class Streams(Housekeeping):
         where = f"{address}:{KUBELET_PORT}"
         why = "connect: connection refused" if reason == "refused" else "i/o timeout"
         dial = f"dial tcp {where}: {why}"
-        if verb == "container_logs":
+        if pending.route.subresource == "proxy":
+            error = errors.unavailable(f"error trying to reach service: {dial}")
+        elif verb == "container_logs":
             route = pending.route
             path = f"{route.namespace}/{route.name}/{pending.container}"
             text = f'Get "https://{where}/{KUBELET_PATHS[verb]}/{path}": {dial}'

@@ -4,8 +4,7 @@
 something else: scale, binding, eviction, finalize, approval and the ephemeral containers.
 
 In Kubernetes: pkg/registry/apps/*/storage (scale), pkg/registry/core/pod/storage (binding,
-eviction), pkg/registry/core/namespace/storage (finalize). Left out so far: log, exec, attach,
-portforward, proxy, token.
+eviction), pkg/registry/core/namespace/storage (finalize).
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ from kubelab.apiserver import (
     customresources,
     decoding,
     deletion,
+    proxying,
     reading,
     registry,
     stored,
@@ -296,8 +296,8 @@ HANDLERS: dict[tuple[str, str], Callable[[Any, Pending], Write | Response | None
     ("Pod", "exec"): connecting.command,
     ("Pod", "attach"): connecting.command,
     ("Pod", "portforward"): connecting.port_forward,
-    ("Pod", "proxy"): connecting.pod_proxy,
-    ("Service", "proxy"): connecting.service_proxy,
-    ("*", "proxy"): unserved,
+    ("Pod", "proxy"): proxying.pod_proxy,
+    ("Service", "proxy"): proxying.service_proxy,
+    ("Node", "proxy"): proxying.node_proxy,
     ("ServiceAccount", "token"): tokens.request,
 }

@@ -16,16 +16,17 @@ is handed over as a whole.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from kubelab.api.objects import EMPTY, Obj, freeze, get
 from kubelab.client.client import Client
-from kubelab.kubelet import usage
-from kubelab.network.payloads import Outcome
+from kubelab.kubelet import pages, usage
+from kubelab.network.payloads import HttpRequest, Outcome
 from kubelab.runtime.cri import EXITED, RUNNING, Answer, ContainerStatus, ExecResult
 from kubelab.sim.kernel import SECOND, micro_timestamp, parse_timestamp
 
 if TYPE_CHECKING:
+    from kubelab.kubelet.kubelet import Kubelet
     from kubelab.kubelet.podworker import PodWorker
     from kubelab.network.kernel import Kernel
     from kubelab.runtime.service import Runtime
@@ -276,7 +277,14 @@ class Serving(Client):
             stderr=result.stderr,
         )  # fmt: skip
 
-    # Ports.
+    # Pages, and ports.
+
+    def page(self, reply_to: str, token: Any, request: HttpRequest) -> None:
+        """A page of the kubelet's own server; see `pages.py`."""
+        self.note(path=request.path[:120])
+        answer = pages.page(cast("Kubelet", self), request)
+        self.note(code=answer.status)
+        self.send(reply_to, "kubelet_answered", token, Obj(code=200, payload=answer))
 
     def port_forward(
         self, reply_to: str, token: Any, namespace: str, pod: str, port: int, payload: Any

@@ -52,6 +52,7 @@ def tell(event: Event) -> str:
         "exec_in": f"is asked to run a command in {where}",
         "port_forward": f"hands a request on to port {detail.get('port')} of {detail.get('pod')}",
         "usage": f"tells what its {detail.get('pods')} pods use",
+        "page": f"is asked for its page {detail.get('path')}",
         "forward_ports": f"is asked to forward ports of {detail.get('pod')}",
         "forward_connect": f"connects to port {detail.get('port')} inside {detail.get('pod')}",
         "stream_input": f"takes {detail.get('bytes', 0)} bytes from a client and hands them on",

@@ -48,6 +48,7 @@ TOUCHES_ALL = (
     "kubelab/magics.py",
     "kubelab/etcd/external.py",
     "kubelab/views/",
+    "kubelab/learn/page.py",
 )
 TOUCHES_SOME = {"kubelab/cluster.py": {"threading"}}
 
@@ -59,9 +60,9 @@ THIRD_PARTY = {
     "jsonpointer": "kubelab/",
     "dns": "kubelab/dns/",
     "cryptography": "kubelab/credentials.py",
-    "anywidget": "kubelab/views/",
+    "anywidget": ("kubelab/views/", "kubelab/learn/page.py"),
     "ipywidgets": "kubelab/views/",
-    "traitlets": "kubelab/views/",
+    "traitlets": ("kubelab/views/", "kubelab/learn/page.py"),
     "sidecar": "kubelab/views/",
     "IPython": "kubelab/",
 }

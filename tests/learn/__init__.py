@@ -1,0 +1,1 @@
+"""The course: its engine, its questions and its exercises."""

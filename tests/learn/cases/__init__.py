@@ -1,0 +1,1 @@
+"""What is tried on each exercise: one module for each notebook, see `case.py`."""

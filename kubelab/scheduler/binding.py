@@ -69,6 +69,8 @@ class Binder:
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
         self.under_way: dict[str, Binding] = {}
+        # Those of them that wait for something before the binding is asked for.
+        self.patient: dict[str, Binding] = {}
 
     def begin(self, queued: Queued, pod: PodInfo, node: NodeInfo, cycle: Cycle) -> None:
         """Reserve and Permit, in the same event as the choice; then PreBind begins."""
@@ -99,6 +101,7 @@ class Binder:
             return
         binding.writes, binding.waits_for = tuple(writes), tuple(waits_for)
         if writes or waits_for or binding.permits:
+            self.patient[pod.key] = binding
             self._announce(pod, node.name)
         if not binding.permits:
             self._prepare(binding)
@@ -147,8 +150,8 @@ class Binder:
 
         The pod is not deleted then: it goes back to the queue as after an error.
         """
-        binding = self.under_way.get(key)
-        if binding is None or not (binding.permits or binding.open or binding.waits_for):
+        binding = self.patient.get(key)
+        if binding is None:
             return False
         text = "waiting on permit for pod: preempted" if binding.permits else f"preempted by {by}"
         self.fail(binding, text)
@@ -156,9 +159,8 @@ class Binder:
 
     def remember(self, event: ClusterEvent) -> None:
         """Keeps an event for the pods that wait, in case they are refused."""
-        for binding in self.under_way.values():
-            if binding.permits or binding.open or binding.waits_for:
-                binding.events.append(event)
+        for binding in self.patient.values():
+            binding.events.append(event)
 
     def _prepare(self, binding: Binding) -> None:
         scheduler, pod = self.scheduler, binding.pod
@@ -203,8 +205,8 @@ class Binder:
 
     def claim_changed(self) -> None:
         """A claim has changed: pods that wait for it may go on."""
-        for key in list(self.under_way):
-            if self.under_way[key].waits_for:
+        for key in list(self.patient):
+            if self.patient[key].waits_for:
                 self.check(key)
 
     def overdue(self, key: str) -> None:
@@ -217,6 +219,7 @@ class Binder:
     def _bind(self, binding: Binding) -> None:
         scheduler, pod = self.scheduler, binding.pod
         scheduler.cancel(binding.timer)
+        self.patient.pop(pod.key, None)
         binding.timer, binding.waits_for = None, ()
         plugin = scheduler.profiles[pod.scheduler_name].at("bind")[0][0]
         try:
@@ -274,6 +277,7 @@ class Binder:
         """
         scheduler, key = self.scheduler, binding.pod.key
         self.under_way.pop(key, None)
+        self.patient.pop(key, None)
         for timer in (binding.timer, *binding.permits.values()):
             scheduler.cancel(timer)
         scheduler.note(pod=key, failed=message)
@@ -291,6 +295,7 @@ class Binder:
     def drop(self, key: str) -> None:
         """The pod is gone."""
         binding = self.under_way.pop(key, None)
+        self.patient.pop(key, None)
         if binding is not None:
             for timer in (binding.timer, *binding.permits.values()):
                 self.scheduler.cancel(timer)

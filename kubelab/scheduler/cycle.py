@@ -235,8 +235,7 @@ def search(
     feasible: list[NodeInfo] = []
     total = len(nodes)
     begin = start % total if total else 0
-    quick = len(blocks) == 1 and blocks[0].column is not None and not cycle.handle.nominator.by_node
-    if quick and nodes is cycle.nodes:
+    if len(blocks) == 1 and blocks[0].column is not None and nodes is cycle.nodes:
         return quick_search(cycle, blocks[0], begin, wanted)
     for node in nodes[begin:] + nodes[:begin]:
         status = check(cycle, node, blocks)
@@ -254,9 +253,11 @@ def quick_search(
     """The same search where the verdicts of all filters together are remembered.
 
     It goes in stretches, each as long as the number of nodes still wanted: so it never looks at a
-    node that the search one by one would not have reached.
+    node that the search one by one would not have reached. Nodes with nominated pods that go
+    before ours are few, and are worked out each time.
     """
     nodes, names, column = cycle.nodes, cycle.handle.cache.order or [], block.column
+    crowded = crowded_places(cycle)
     assert column is not None
     verdicts: list[tuple[str, Status | None]] = []
     feasible: list[NodeInfo] = []
@@ -265,6 +266,9 @@ def quick_search(
             high = min(end, low + wanted - len(feasible))
             column.fill(nodes, low, high, first_refusal, cycle, block.plugins)
             found = column.results[low:high]
+            for place in crowded:
+                if low <= place < high:
+                    found[place - low] = check(cycle, nodes[place], [block])
             verdicts += zip(names[low:high], found, strict=True)
             if found.count(None) == high - low:
                 feasible += nodes[low:high]
@@ -276,6 +280,16 @@ def quick_search(
                 ]
             low = high
     return verdicts, feasible
+
+
+def crowded_places(cycle: Cycle) -> list[int]:
+    """Where in the list the nodes are that pods are nominated to which go before ours."""
+    nominator, positions = cycle.handle.nominator, cycle.handle.cache.positions
+    return [
+        positions[name]
+        for name in nominator.by_node
+        if name in positions and nominator.rivals(cycle.pod, name)
+    ]
 
 
 def check(cycle: Cycle, node: NodeInfo, blocks: list[Block]) -> Status | None:

@@ -11,6 +11,8 @@ of framework.FitError.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from heapq import nlargest
+from itertools import islice
 from typing import Any, NamedTuple
 
 from kubelab.scheduler.framework import Status
@@ -103,13 +105,13 @@ class Decision(NamedTuple):
 
     def trimmed(self) -> Decision:
         """The same decision with only the best and the first refused nodes."""
-        best = sorted(range(len(self.totals)), key=self.totals.__getitem__, reverse=True)
-        keep = sorted(best[:NODES_KEPT])
+        best = nlargest(NODES_KEPT, range(len(self.totals)), key=self.totals.__getitem__)
+        keep = sorted(best)
         names = {self.feasible[index]: None for index in keep}
-        refused = [entry for entry in self.verdicts if entry[1] is not None][:NODES_KEPT]
-        passed = [entry for entry in self.verdicts if entry[0] in names]
+        refused = islice((one for one in self.verdicts if one[1] is not None), NODES_KEPT)
+        passed = islice((one for one in self.verdicts if one[0] in names), len(names))
         return self._replace(
-            verdicts=tuple(passed + refused),
+            verdicts=(*passed, *refused),
             feasible=tuple(self.feasible[index] for index in keep),
             totals=tuple(self.totals[index] for index in keep),
             scores=tuple(

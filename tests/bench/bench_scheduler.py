@@ -48,9 +48,15 @@ class Creator(Client):
     def create(self, objects: tuple[Obj, ...]) -> None:
         """Sends a request for each object."""
         for obj in objects:
-            meta, kind = obj["metadata"], kinds.named(f"v1/{obj['kind']}")
+            meta, kind = obj["metadata"], kinds.by_kind(obj["apiVersion"], obj["kind"])
             path = url(kind, meta.get("namespace", ""))
             self.request("POST", path, body=obj, reply="created")
+            self.left += 1
+
+    def delete_all(self, *named: tuple[str, str, str]) -> None:
+        """Deletes objects, each named by kind, namespace and name."""
+        for kind, namespace, name in named:
+            self.delete(kind, namespace, name, reply="created")
             self.left += 1
 
     def untaint(self, names: tuple[str, ...]) -> None:
@@ -135,7 +141,8 @@ class Bed:
 
     def act(self, verb: str, argument: tuple[Any, ...]) -> None:
         """Has the creator do something, until all is answered."""
-        self.world.inject("creator", verb, (argument,))
+        arguments = argument if verb == "delete_all" else (argument,)
+        self.world.inject("creator", verb, arguments)
         self.world.step()
         while self.creator.left:
             self.world.step()

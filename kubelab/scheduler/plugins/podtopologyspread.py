@@ -121,7 +121,8 @@ class PodTopologySpread(Plugin):
         super().__init__(args)
         self.system_defaults = args.get("defaultingType", "System") == "System"
         given = args.get("defaultConstraints") or ()
-        self.defaults = SYSTEM_DEFAULTS if self.system_defaults else tuple(given)
+        defaults = SYSTEM_DEFAULTS if self.system_defaults else tuple(given)
+        self.defaults = tuple(spread_constraint(item, EMPTY) for item in defaults)
 
     def constraints(
         self, handle: Handle, pod: PodInfo, *, hard: bool
@@ -129,8 +130,7 @@ class PodTopologySpread(Plugin):
         """The pod's own constraints of one kind, or the defaults if it has none of either."""
         if pod.constraints:
             return tuple(item for item in pod.constraints if item.hard == hard)
-        parsed = tuple(spread_constraint(item, EMPTY) for item in self.defaults)
-        chosen = tuple(item for item in parsed if item.hard == hard)
+        chosen = tuple(item for item in self.defaults if item.hard == hard)
         if not chosen:
             return ()
         selector = default_selector(handle.lister, pod)

@@ -16,6 +16,7 @@ from kubelab.api.objects import EMPTY, Obj, freeze, namespace_of
 from kubelab.api.rest import Response, url
 from kubelab.client.client import Client
 from kubelab.dns.corefile import DEFAULT as COREFILE
+from kubelab.proxy.config import text as proxy_configuration
 from kubelab.sim.kernel import Event
 
 DNS_ADDRESS = "10.96.0.10"
@@ -94,6 +95,17 @@ def storage() -> list[Obj]:
         },
         "provisioner": "kubelab.dev/directory", "reclaimPolicy": "Delete",
         "volumeBindingMode": "WaitForFirstConsumer",
+    })]  # fmt: skip
+
+
+def proxy(cluster_cidr: str, mode: str = "") -> list[Obj]:
+    """The configuration of kube-proxy; its processes are parts of the nodes here."""
+    return [freeze({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {
+            "name": "kube-proxy", "namespace": "kube-system", "labels": {"app": "kube-proxy"},
+        },
+        "data": {"config.conf": proxy_configuration(mode, cluster_cidr)},
     })]  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from datetime import datetime
 from typing import Any
 
 from kubelab import machines
-from kubelab.addons import Installer, dns, metrics, storage
+from kubelab.addons import Installer, dns, metrics, proxy, storage
 from kubelab.api import condition as conditions
 from kubelab.api.errors import ApiError
 from kubelab.api.objects import Obj, freeze
@@ -53,7 +53,8 @@ def build(world: World, nodes: list[Obj], options: Options) -> None:
     for name in members:
         world.add(external(name, options.store) if options.store else Member(name, members=members))
     for name in servers:
-        world.add(APIServer(name, etcd=members, address=machines.CONTROL_PLANE))
+        address, cidrs = machines.CONTROL_PLANE, machines.service_cidrs(options.ip_families)
+        world.add(APIServer(name, etcd=members, address=address, service_cidrs=cidrs))
     machines.add_network(world)
     for name in numbered("controller-manager", options.controller_managers):
         alone = options.controller_managers == 1
@@ -63,9 +64,10 @@ def build(world: World, nodes: list[Obj], options: Options) -> None:
         configuration = options.scheduler_config
         world.add(Scheduler(name, servers, configuration, elects=True, alone=alone))
     for number, node in enumerate(nodes, 1):
-        machines.add_node(world, node, number, servers, options.runtime)
+        machines.add_node(world, node, number, servers, options.runtime, options.ip_families)
     addons = [*(dns() if options.dns else ()), *(storage() if options.storage else ())]
     if options.storage:
+        addons += proxy(machines.pod_cidrs(options.ip_families))
         world.add(MetricsServer(servers))
         addons += metrics()
     world.add(Installer("kubeadm", addons, servers=servers))
@@ -98,6 +100,7 @@ class Options:
         store: str | None,
         controller_managers: int,
         schedulers: int,
+        ip_families: Any,
     ) -> None:
         if etcd not in (1, 3, 5) or isinstance(etcd, bool):
             raise ValueError(f"etcd={etcd!r}: give 1, 3 or 5 members")
@@ -113,6 +116,9 @@ class Options:
         ):  # fmt: skip
             if not isinstance(count, int) or count < 1:
                 raise ValueError(f"{word}={count!r}: give a number, 1 or more")
+        if tuple(ip_families) not in (("IPv4",), ("IPv4", "IPv6")):
+            raise ValueError(f"ip_families={ip_families!r}: give ['IPv4'] or ['IPv4', 'IPv6']")
+        self.ip_families = tuple(ip_families)
         self.controller_managers, self.schedulers = controller_managers, schedulers
         self.store = store
         self.etcd, self.apiservers, self.dns = etcd, apiservers, dns
@@ -126,8 +132,8 @@ class Cluster(Look):
 
     `nodes` is a count or a list of Node manifests; the other arguments say how many etcd members,
     API servers, controller managers and schedulers there are (of the last two one leads), whether
-    CoreDNS is installed, and which seed decides names, UIDs and ties. Virtual time begins at
-    `epoch`, else at a date of its own. Nothing moves until told to.
+    CoreDNS is installed, which seed decides names, UIDs and ties, and which families of addresses
+    there are. Virtual time begins at `epoch`, else at its own date. Nothing moves until told to.
     """
 
     def __init__(
@@ -144,10 +150,12 @@ class Cluster(Look):
         epoch: datetime | None = None,
         controller_managers: int = 1,
         schedulers: int = 1,
+        ip_families: Any = ("IPv4",),
     ) -> None:
         options = Options(
-            etcd, apiservers, dns, runtime, scheduler_config, store, controller_managers, schedulers
-        )
+            etcd, apiservers, dns, runtime, scheduler_config, store, controller_managers,
+            schedulers, ip_families,
+        )  # fmt: skip
         # A cluster of the caller's own nodes and without DNS holds what the caller puts in.
         options.storage = dns or isinstance(nodes, int)
         world = World(seed, EPOCH_NS if epoch is None else from_datetime(epoch))

@@ -16,6 +16,18 @@ TYPES = ("A", "AAAA", "SRV", "PTR", "CNAME", "TXT", "SOA", "NS", "MX", "HINFO", 
 DNS_ADDRESS = "10.96.0.10"
 
 
+# The machine outside the cluster: where a pod is asked for, its name stands for a program there.
+OUTSIDE = "internet"
+
+
+def _place(cluster: Any, pod: str) -> tuple[str, str]:
+    """A pod's full name and its node; the machine outside has no pods."""
+    if pod == OUTSIDE:
+        return "", OUTSIDE
+    namespace, name, node = cluster.whereabouts(pod)
+    return f"{namespace}/{name}", node
+
+
 def _run(cluster: Any, node: str, verb: str, pod: str, *args: Any) -> Any:
     with cluster.lock:
         token = cluster.new_token()
@@ -24,9 +36,9 @@ def _run(cluster: Any, node: str, verb: str, pod: str, *args: Any) -> Any:
 
 
 def curl(cluster: Any, pod: str, url: str) -> Exchange:
-    """`curl URL` in a pod (`default/client`)."""
-    namespace, name, node = cluster.whereabouts(pod)
-    result: Exchange = _run(cluster, node, "curl", f"{namespace}/{name}", url)
+    """`curl URL` in a pod (`default/client`), or outside the cluster (`internet`)."""
+    where, node = _place(cluster, pod)
+    result: Exchange = _run(cluster, node, "curl", where, url)
     return result
 
 
@@ -37,8 +49,7 @@ def connect(cluster: Any, pod: str, host: str, port: int, protocol: str = "TCP")
         raise ValueError(f"protocol {protocol!r}: there are TCP, UDP and SCTP")
     if not 0 < int(port) < 65536:
         raise ValueError(f"port {port}: ports are 1 to 65535")
-    namespace, name, node = cluster.whereabouts(pod)
-    where = f"{namespace}/{name}"
+    where, node = _place(cluster, pod)
     result: Exchange = _run(cluster, node, "connect", where, host, int(port), protocol)
     return result
 
@@ -54,8 +65,7 @@ class Names:
         wanted = type.upper()
         if wanted not in TYPES:
             raise ValueError(f"type {type!r} is no DNS type; known are {', '.join(TYPES)}")
-        namespace, pod_name, node = self._cluster.whereabouts(pod)
-        where = f"{namespace}/{pod_name}"
+        where, node = _place(self._cluster, pod)
         result: Resolution = _run(self._cluster, node, "resolve", where, name, wanted)
         return result
 
@@ -65,7 +75,7 @@ class Names:
         Raises TimeoutError where no DNS pod answers.
         """
         components = self._cluster.world.components
-        node = next((n[6:] for n in components if n.startswith("tools/")), None)
+        node = next((n[8:] for n in components if n.startswith("kubelet/")), None)
         if node is None:
             raise TimeoutError("there is no node from which DNS could be asked")
         result: Exchange = _run(

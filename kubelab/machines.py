@@ -32,8 +32,22 @@ from kubelab.runtime.tools import Tools
 from kubelab.sim.kernel import World
 
 FIRST_ADDRESS = ipaddress.ip_address("192.168.0.10")
+FIRST_IPV6 = ipaddress.ip_address("fd00:192:168::10")
 CONTROL_PLANE = "192.168.0.2"
+# The networks of cluster IPs and of pods, by family.
+SERVICE_CIDRS = {"IPv4": "10.96.0.0/12", "IPv6": "fd00:10:96::/112"}
+POD_CIDRS = {"IPv4": "10.244.0.0/16", "IPv6": "fd00:10:244::/48"}
 RESOURCES = {"cpu": "4", "memory": "8Gi", "pods": "110", "ephemeral-storage": "100Gi"}
+
+
+def service_cidrs(families: tuple[str, ...]) -> tuple[str, ...]:
+    """The networks of cluster IPs."""
+    return tuple(SERVICE_CIDRS[family] for family in families)
+
+
+def pod_cidrs(families: tuple[str, ...]) -> str:
+    """The networks of pods, with commas between."""
+    return ",".join(POD_CIDRS[family] for family in families)
 
 
 def node_manifests(nodes: int | list[Any]) -> list[Obj]:
@@ -70,19 +84,31 @@ def add_network(world: World) -> None:
     world.add(Fabric())
     controlplane.add(world, {CONTROL_PLANE: "apiserver-1"})
     upstream.add(world)
+    # Programs can be run there as well: they are clients outside the cluster.
+    world.add(Resolver(f"resolver/{upstream.NAME}"))
+    world.add(Tools(f"tools/{upstream.NAME}"))
 
 
 def add_node(
-    world: World, node: Obj, number: int, servers: tuple[str, ...], runtime: str = "containerd"
+    world: World,
+    node: Obj,
+    number: int,
+    servers: tuple[str, ...],
+    runtime: str = "containerd",
+    families: tuple[str, ...] = ("IPv4",),
 ) -> None:
     """Puts the components of the `number`-th node into a world."""
     name = name_of(node)
     address = str(FIRST_ADDRESS + number)
+    second = str(FIRST_IPV6 + number) if "IPv6" in families else ""
     world.add(Kernel(f"kernel/{name}"))
     images = get(node, "status", "images", default=())
     world.add(FLAVOURS[runtime](f"runtime/{name}", coredns_factory=start_coredns, present=images))
-    world.add(Kubelet(f"kubelet/{name}", node, address=address, servers=servers))
-    world.add(KubeProxy(f"kube-proxy/{name}", servers=servers))
+    world.add(
+        Kubelet(f"kubelet/{name}", node, address=address, second_address=second, servers=servers)
+    )
+    cidrs = service_cidrs(families)
+    world.add(KubeProxy(f"kube-proxy/{name}", servers=servers, service_cidrs=cidrs))
     world.add(PolicyAgent(f"kube-network-policies/{name}", servers=servers))
     world.add(Resolver(f"resolver/{name}"))
     world.add(Tools(f"tools/{name}"))

@@ -134,7 +134,10 @@ def claim(obj: Obj) -> Obj:
 
 
 def endpoint_slice(obj: Obj) -> Obj:
-    """An EndpointSlice."""
+    """An EndpointSlice; what it has none of is null, since protobuf knows no empty list."""
+    empty = {key: None for key in ("endpoints", "ports") if not obj.get(key)}
+    if empty:
+        obj = Obj({**obj, **empty})
     obj = each(obj, "ports", lambda port: filled(port, Obj({"name": "", "protocol": "TCP"})))
     return each(  # type: ignore[no-any-return]
         obj, "endpoints", lambda endpoint: filled(endpoint, Obj({"conditions": EMPTY}))

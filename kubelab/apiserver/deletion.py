@@ -35,6 +35,7 @@ from kubelab.apiserver import (
     reading,
     registry,
     routes,
+    services,
     stored,
     strategy,
 )
@@ -205,8 +206,6 @@ def delete_collection(server: APIServer, pending: Pending) -> Response:
 
 
 def released(kind: Kind, obj: Obj) -> tuple[tuple[str, Obj | None], ...]:
-    """What goes with a deleted object: a Service's address."""
-    address = get(obj, "spec", "clusterIP", default="") if kind.kind == "Service" else ""
-    if address and address != "None":
-        return ((f"/registry/ipaddresses/{address}", None),)
-    return ()
+    """What goes with a deleted object: a Service's addresses."""
+    held = services.addresses_of(obj) if kind.kind == "Service" else ()
+    return tuple((f"/registry/ipaddresses/{address}", None) for address in held)

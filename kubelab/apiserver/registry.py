@@ -88,7 +88,8 @@ def home(route: Route) -> str:
 def write(server: APIServer, pending: Pending) -> Write | Response | None:
     """Dispatches every verb that changes something."""
     route = pending.route
-    forms.check(pending.request)
+    # What is only answered, and never kept, is no row of a Table.
+    forms.check(pending.request, forms.FORMS if home(route) else ("",))
     if route.subresource:
         allowed = kinds.subresource(route.kind, route.subresource).verbs
         if VERBS.get(pending.request.method) not in allowed:
@@ -195,21 +196,20 @@ def _allocate(
 ) -> tuple[Obj, list[Any], tuple[tuple[str, Obj | None], ...]]:
     """Addresses and ports for a Service, and the IPAddress objects written along with it."""
     held = services.taken(server.caches["/registry/services/specs/"].all())
-    service, problems = services.allocate(service, old, held, server.chance)
-    before = get(old, "spec", "clusterIP", default="") if old is not None else ""
-    after = get(service, "spec", "clusterIP", default="")
-    extra: list[tuple[str, Obj | None]] = []
-    if before != after:
-        if before and before != "None":
-            extra.append((f"/registry/ipaddresses/{before}", None))
-        if after and after != "None":
-            address = services.address_object(after, service)
+    service, problems = services.allocate(service, old, held, server.chance, server.service_cidrs)
+    before, after = services.addresses_of(old), services.addresses_of(service)
+    extra: list[tuple[str, Obj | None]] = [
+        (f"/registry/ipaddresses/{gone}", None) for gone in before if gone not in after
+    ]
+    for new in after:
+        if new not in before:
+            address = services.address_object(new, service)
             metadata = merged(
                 address["metadata"],
                 uid=server.chance.uid(),
                 creationTimestamp=timestamp(server.now),
             )
-            extra.append((f"/registry/ipaddresses/{after}", merged(address, metadata=metadata)))
+            extra.append((f"/registry/ipaddresses/{new}", merged(address, metadata=metadata)))
     return service, problems, tuple(extra)
 
 

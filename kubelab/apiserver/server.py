@@ -35,6 +35,7 @@ from kubelab.apiserver import (
     reading,
     registry,
     routes,
+    services,
     stored,
     tokens,
 )
@@ -59,8 +60,11 @@ class APIServer(Caching, Hooks):
         address: str = "",
         allow_privileged: bool = True,
         issuer: str = tokens.ISSUER,
+        service_cidrs: Sequence[str] = services.CIDRS,
     ) -> None:
         super().__init__(name)
+        # The networks of cluster IPs, one of each family, the default one first.
+        self.service_cidrs = tuple(service_cidrs)
         self.allow_privileged = allow_privileged
         self.issuer = issuer
         self.members = tuple(etcd)

@@ -1,11 +1,12 @@
 """What the API server hands out to Services: cluster IPs and node ports.
 
 Automatic addresses are drawn at random from above the static band, so that people who ask for a low
-address by hand seldom meet one in use. What is handed out is written in the same transaction as the
-Service: an IPAddress object says who has each address, and no address can be handed out twice.
+address by hand seldom meet one in use; a Service has one of each of its families. What is handed
+out is written in the same transaction as the Service: an IPAddress object says who has each
+address, and no address can be handed out twice.
 
 In Kubernetes: pkg/registry/core/service/ipallocator and portallocator; there the IPAddress is
-written a moment before the Service. Left out: a second IP family.
+written a moment before the Service. Left out: ServiceCIDRs that are added later.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import NamedTuple
 
 from kubelab.api.errors import FieldError
 from kubelab.api.objects import NOTHING, Obj, freeze, get, merged, name_of, namespace_of, with_
+from kubelab.apiserver import families
+from kubelab.apiserver.families import family_of
 from kubelab.sim.chance import Chance
 
-SERVICE_CIDR = ipaddress.ip_network("10.96.0.0/12")
+CIDRS = ("10.96.0.0/12",)
 STATIC_BAND = 256
 FIRST_PORT, LAST_PORT, STATIC_PORTS = 30000, 32767, 86
 
@@ -42,6 +45,12 @@ def taken(services: list[Obj]) -> Taken:
     return Taken(addresses, ports)
 
 
+def addresses_of(service: Obj | None) -> tuple[str, ...]:
+    """The cluster IPs that a Service has."""
+    held = get(service, "spec", "clusterIPs", default=NOTHING) if service is not None else ()
+    return tuple(address for address in held if address != "None")
+
+
 def has_cluster_ip(service: Obj) -> bool:
     """Whether a Service wants an address of the cluster's own."""
     spec = service["spec"]
@@ -57,32 +66,23 @@ def wants_node_ports(service: Obj) -> bool:
 
 
 def allocate(
-    service: Obj, old: Obj | None, held: Taken, chance: Chance
+    service: Obj, old: Obj | None, held: Taken, chance: Chance, cidrs: tuple[str, ...] = CIDRS
 ) -> tuple[Obj, list[FieldError]]:
-    """The Service with its cluster IP and node ports, and what could not be handed out."""
-    errors = _check_families(service)
+    """The Service with its cluster IPs and node ports, and what could not be handed out.
+
+    `cidrs` are the networks of cluster IPs, one of each family, the default one first.
+    """
+    service = _normal(service, old)
+    networks = {family_of(cidr): cidr for cidr in cidrs}
+    service, errors = families.fill_in(service, old, tuple(networks))
     if errors:
         return service, errors
-    before = get(old, "spec", "clusterIP") if old is not None else None
     spec = service["spec"]
-    if not has_cluster_ip(service):
-        if spec.get("type") == "ExternalName":
-            service = with_(service, ("spec",), merged(spec, clusterIP=None, clusterIPs=None))
-        elif not spec.get("clusterIPs"):
-            service = with_(service, ("spec", "clusterIPs"), ["None"])
-    else:
-        address = spec.get("clusterIP") or get(spec, "clusterIPs", 0) or before
-        if not address or address == "None":
-            address = _draw_address(held, chance)
-        elif address != before:
-            problem = _check_address(address, held)
-            if problem:
-                value = freeze([address])
-                errors.append(FieldError("FieldValueInvalid", "spec.clusterIPs", value, problem))
-        held.addresses[address] = None
-        changed = merged(service["spec"], clusterIP=address, clusterIPs=[address])
-        service = with_(service, ("spec",), changed)
-    service = _families(service)
+    if spec.get("type") == "ExternalName":
+        gone = dict.fromkeys(("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"))
+        service = with_(service, ("spec",), merged(spec, **gone))
+    elif has_cluster_ip(service):
+        service, errors = _addresses(service, old, held, chance, networks)
     service, more = _node_ports(service, old, held, chance)
     spec = service["spec"]
     local = spec.get("externalTrafficPolicy") == "Local" and spec.get("type") == "LoadBalancer"
@@ -94,51 +94,67 @@ def allocate(
     return service, errors + more
 
 
-def _check_families(service: Obj) -> list[FieldError]:
-    """What a Service wants of address families that this cluster does not have."""
-    spec = service["spec"]
-    free = spec.get("clusterIP") == "None" and not spec.get("selector")
-    if spec.get("type") == "ExternalName" or free:
-        return []
-    errors: list[FieldError] = []
-    if spec.get("ipFamilyPolicy") == "RequireDualStack":
-        message = "this cluster is not configured for dual-stack services"
-        field = "spec.ipFamilyPolicy"
-        errors.append(FieldError("FieldValueInvalid", field, "RequireDualStack", message))
-    for at, family in enumerate(spec.get("ipFamilies") or NOTHING):
-        if family != "IPv4":
-            message, field = "not configured on this cluster", f"spec.ipFamilies[{at}]"
-            errors.append(FieldError("FieldValueInvalid", field, family, message))
-    return errors
-
-
-def _families(service: Obj) -> Obj:
-    """The IP families of a Service; this cluster has one, a headless name without pods any."""
+def _normal(service: Obj, old: Obj | None) -> Obj:
+    """`clusterIP` and `clusterIPs` say the same; what an update leaves out is as it was."""
     spec = service["spec"]
     if spec.get("type") == "ExternalName":
         return service
-    policy, families = spec.get("ipFamilyPolicy"), spec.get("ipFamilies")
-    if not policy:
-        headless = spec.get("clusterIP") == "None" and not spec.get("selector")
-        policy = "RequireDualStack" if headless and not families else "SingleStack"
-    if not families:
-        families = ["IPv4", "IPv6"] if policy == "RequireDualStack" else ["IPv4"]
-    changed = merged(spec, ipFamilies=families, ipFamilyPolicy=policy)
+    first, every = spec.get("clusterIP") or "", list(get(spec, "clusterIPs", default=NOTHING))
+    before = get(old, "spec", "clusterIP", default="") if old is not None else ""
+    if not first and not every and before and before != "None":
+        first = before
+    if first and first == before and not every:
+        every = list(get(old, "spec", "clusterIPs", default=NOTHING))
+    if first and (not every or every[0] != first):
+        every = [first]
+    if not first and every:
+        first = every[0]
+    if not every:
+        return service
+    changed = merged(spec, clusterIP=first, clusterIPs=every)
     return with_(service, ("spec",), changed)  # type: ignore[no-any-return]
 
 
-def _draw_address(held: Taken, chance: Chance) -> str:
-    size = SERVICE_CIDR.num_addresses - 1
+def _addresses(
+    service: Obj, old: Obj | None, held: Taken, chance: Chance, networks: dict[str, str]
+) -> tuple[Obj, list[FieldError]]:
+    """A cluster IP of each family: the wished one, or one that is drawn."""
+    spec = service["spec"]
+    wished = list(get(spec, "clusterIPs", default=NOTHING))
+    mine = tuple(get(old, "spec", "clusterIPs", default=NOTHING)) if old is not None else ()
+    given: list[str] = []
+    errors = []
+    for at, family in enumerate(spec["ipFamilies"]):
+        address = wished[at] if at < len(wished) else ""
+        if not address:
+            address = _draw_address(networks[family], held, chance)
+        elif address not in mine:
+            problem = _check_address(address, networks[family], held)
+            if problem:
+                value = freeze(wished)
+                errors.append(FieldError("FieldValueInvalid", "spec.clusterIPs", value, problem))
+        held.addresses[address] = None
+        given.append(address)
+    changed = merged(spec, clusterIP=given[0], clusterIPs=given)
+    return with_(service, ("spec",), changed), errors
+
+
+def _draw_address(cidr: str, held: Taken, chance: Chance) -> str:
+    network = ipaddress.ip_network(cidr)
+    # The last address of IPv4 is for broadcasts.
+    size = network.num_addresses - (network.version == 4)
+    band = min(STATIC_BAND, max(16, network.num_addresses // 16))
+    if network.num_addresses < 32:
+        band = 0
     while True:
-        offset = STATIC_BAND + 1 + chance.below(size - STATIC_BAND - 1)
-        address = str(SERVICE_CIDR[offset])
+        address = str(network[band + 1 + chance.below(size - band - 1)])
         if address not in held.addresses:
             return address
 
 
-def _check_address(address: str, held: Taken) -> str:
+def _check_address(address: str, cidr: str, held: Taken) -> str:
     try:
-        inside = ipaddress.ip_address(address) in SERVICE_CIDR
+        inside = ipaddress.ip_address(address) in ipaddress.ip_network(cidr)
     except ValueError:
         return ""
     if not inside:
@@ -205,7 +221,7 @@ def address_object(address: str, service: Obj) -> Obj:
         "metadata": {
             "name": address,
             "labels": {
-                "ipaddress.kubernetes.io/ip-family": "IPv4",
+                "ipaddress.kubernetes.io/ip-family": family_of(address),
                 "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
             },
         },

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kubelab.api.fielderrors import duplicate, not_allowed, required, unsupported, wrong
-from kubelab.apiserver import formats
+from kubelab.apiserver import families, formats
 from kubelab.apiserver.validation_containers import PROTOCOLS
 from kubelab.apiserver.validation_meta import Errors, each_wrong, labels, selector
 from kubelab.sim.tree import EMPTY, Arr, Obj
@@ -175,13 +175,10 @@ def service_update(old: Obj, new: Obj) -> Errors:
     if old.get("spec") is new.get("spec"):
         return
     before, after = old.get("spec") or EMPTY, new.get("spec") or EMPTY
-    if "ExternalName" not in (before.get("type"), after.get("type")):
-        held, wished = _cluster_ips(before), _cluster_ips(after)
-        # What is left out is filled in from the earlier object; what differs is refused.
-        first = after.get("clusterIP") or (wished[0] if wished else "")
-        if held and first and first != held[0]:
-            value = Arr(wished or [first])
-            yield wrong("spec.clusterIPs[0]", value, "may not change once set")
+    first, wished = after.get("clusterIP"), list(after.get("clusterIPs") or ())
+    if first and wished[:1] != [first]:
+        wished = [first]
+    yield from families.changed(before, {**after, "clusterIPs": wished})
     yield from service(new)
 
 

@@ -2,7 +2,8 @@
 
 `PodMatcher` keeps the Services' selectors by namespace, so that a change of a pod finds its
 Services without asking all of them, and says which changes matter: labels, address, readiness, the
-end.
+end. `PodFollower` is the part that both controllers of endpoints share: they follow Services and
+pods alike, and differ only in what they write.
 
 In Kubernetes: pkg/controller/util/endpoint and staging/src/k8s.io/endpointslice/util.
 """
@@ -11,12 +12,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubelab.api.objects import NOTHING, Obj, get, key_of, labels_of, namespace_of
+from kubelab.api.objects import (
+    NOTHING,
+    Obj,
+    annotations_of,
+    get,
+    key_of,
+    labels_of,
+    name_of,
+    namespace_of,
+    uid_of,
+)
 from kubelab.api.selectors import LabelSelector, equal
+from kubelab.client.controller import Controller
 from kubelab.client.informer import Informer, by_namespace
 from kubelab.controllers.pods import condition, is_over, is_ready, is_terminating
 
 TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
+HEADLESS = "service.kubernetes.io/headless"
 
 
 def is_headless(service: Obj) -> bool:
@@ -62,12 +75,24 @@ def port_number(port: Obj, pod: Obj) -> int | None:
     return None
 
 
+def addresses_of(pod: Obj) -> tuple[str, ...]:
+    """All addresses of a pod, the main one first."""
+    rows = get(pod, "status", "podIPs", default=NOTHING)
+    return tuple(row["ip"] for row in rows) or (pod["status"]["podIP"],)
+
+
+def address_of(pod: Obj, family: str) -> str:
+    """A pod's address of a family; empty if it has none."""
+    wanted = family == "IPv6"
+    return next((ip for ip in addresses_of(pod) if (":" in ip) is wanted), "")
+
+
 def facts_of(pod: Obj | None) -> tuple[Any, ...] | None:
     """What an endpoint shows of a pod; None for what is no endpoint."""
     if pod is None or is_over(pod) or not get(pod, "status", "podIP"):
         return None
     return (
-        pod["status"]["podIP"], is_ready(pod), is_terminating(pod),
+        addresses_of(pod), is_ready(pod), is_terminating(pod),
         get(pod, "spec", "nodeName"), get(pod, "spec", "hostname"), get(pod, "spec", "subdomain"),
     )  # fmt: skip
 
@@ -91,7 +116,7 @@ class PodMatcher:
         self.pods.index("namespace", by_namespace)
         self.selectors: dict[str, dict[str, LabelSelector]] = {}
         self.members: dict[str, dict[str, None]] = {}
-        self.rows: dict[str, dict[str, tuple[Any, Obj]]] = {}
+        self.rows: dict[str, dict[str, tuple[Any, Any]]] = {}
 
     def service(self, service: Obj, present: bool) -> None:
         """A Service has come, changed or gone."""
@@ -138,3 +163,69 @@ class PodMatcher:
         rows = self.rows.get(key, {})
         found = (self.pods.get(name) for name in self.members.get(key, ()) if name not in rows)
         return [pod for pod in found if pod is not None]
+
+
+class PodFollower(Controller):
+    """A controller that writes down the pods of each Service with a selector."""
+
+    def follow(self) -> None:
+        """Begins to watch Services and pods."""
+        self.triggers: dict[str, str] = {}
+        self.matcher = PodMatcher(self.watch("v1/Pod"))
+        self.watch("v1/Pod", "on_pod")
+        self.services = self.watch("v1/Service", "on_service")
+
+    def on_service(self, old: Obj | None, new: Obj | None) -> None:
+        """A Service has changed."""
+        service = new if new is not None else old
+        if service is None:
+            return
+        self.matcher.service(service, new is not None)
+        if old is None:
+            self.triggers[key_of(service)] = service["metadata"]["creationTimestamp"]
+        if service["spec"].get("selector"):
+            self.enqueue(key_of(service))
+
+    def on_pod(self, old: Obj | None, new: Obj | None) -> None:
+        """A pod has changed: the Services that it belongs to, or belonged to, are looked at."""
+        for key in self.matcher.pod(old, new):
+            moment = trigger_time(old, new)
+            if moment:
+                self.triggers.setdefault(key, moment)
+            self.enqueue(key)
+
+
+def labels_for(service: Obj, **more: str) -> dict[str, str]:
+    """The labels of what is written for a Service: its own, whether it is headless, and more."""
+    labels = {name: text for name, text in labels_of(service).items() if name != HEADLESS}
+    if is_headless(service):
+        labels[HEADLESS] = ""
+    return labels | more
+
+
+def metadata_for(
+    held: Obj | None, fresh: dict[str, Any], labels: dict[str, str], moment: str
+) -> dict[str, Any]:
+    """The metadata of what is written: as held, or fresh; with labels and the cause's time."""
+    metadata = dict(held["metadata"]) if held is not None else fresh
+    notes = dict(annotations_of(held)) if held is not None else {}
+    notes.pop(TRIGGER, None)
+    if moment:
+        notes[TRIGGER] = moment
+    metadata.pop("annotations", None)
+    return metadata | {"labels": labels} | ({"annotations": notes} if notes else {})
+
+
+def target_of(pod: Obj) -> dict[str, Any]:
+    """The reference by which an endpoint names its pod."""
+    return {
+        "kind": "Pod", "namespace": namespace_of(pod), "name": name_of(pod), "uid": uid_of(pod),
+    }  # fmt: skip
+
+
+def hostname_of(pod: Obj, service: Obj) -> dict[str, str]:
+    """The name that an endpoint has in DNS, where the pod has one below this Service."""
+    hostname = get(pod, "spec", "hostname")
+    if hostname and get(pod, "spec", "subdomain") == name_of(service):
+        return {"hostname": hostname}
+    return {}

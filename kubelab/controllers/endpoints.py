@@ -1,11 +1,11 @@
 """The endpoints controller: the older list of a Service's addresses, one object for all.
 
 Like the EndpointSlice controller it follows the pods that a Service selects, but writes ready and
-not ready addresses into one Endpoints object of the Service's name, in sorted order; terminating
-pods are left out. kube-proxy no longer reads it; people and old programs do.
+not ready addresses into one Endpoints object of the Service's name, in sorted order, of the
+Service's first family only, and at most a thousand; terminating pods are left out. kube-proxy no
+longer reads it; people and old programs do.
 
-In Kubernetes: pkg/controller/endpoint and pkg/api/v1/endpoints (RepackSubsets). Left out: the limit
-of a thousand addresses.
+In Kubernetes: pkg/controller/endpoint and pkg/api/v1/endpoints (RepackSubsets).
 """
 
 from __future__ import annotations
@@ -22,62 +22,42 @@ from kubelab.api.objects import (
     labels_of,
     name_of,
     namespace_of,
-    uid_of,
 )
 from kubelab.api.rest import Response
-from kubelab.client.controller import Controller
 from kubelab.controllers.endpointpods import (
-    TRIGGER,
-    PodMatcher,
+    PodFollower,
+    address_of,
+    hostname_of,
     is_headless,
+    labels_for,
+    metadata_for,
     pod_ports,
-    trigger_time,
+    target_of,
 )
-from kubelab.controllers.endpointslice import HEADLESS
 from kubelab.controllers.pods import is_ready, is_terminating
 
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 MANAGER = "endpoint-controller"
+OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
+CAPACITY = 1000
 
 
-class EndpointsController(Controller):
+class EndpointsController(PodFollower):
     """Keeps the Endpoints object of each Service with a selector."""
 
     name = "endpoints"
 
     def begin(self) -> None:
-        self.triggers: dict[str, str] = {}
-        self.matcher = PodMatcher(self.watch("v1/Pod"))
-        self.watch("v1/Pod", "on_pod")
-        self.services = self.watch("v1/Service", "on_service")
+        self.follow()
         self.endpoints = self.watch("v1/Endpoints", "on_endpoints")
 
     def event_source(self) -> str:
         return "endpoint-controller"
 
-    def on_service(self, old: Obj | None, new: Obj | None) -> None:
-        """A Service has changed."""
-        service = new if new is not None else old
-        if service is None:
-            return
-        self.matcher.service(service, new is not None)
-        if old is None:
-            self.triggers[key_of(service)] = service["metadata"]["creationTimestamp"]
-        if service["spec"].get("selector"):
-            self.enqueue(key_of(service))
-
     def on_endpoints(self, old: Obj | None, new: Obj | None) -> None:
         """Somebody has changed or deleted an Endpoints object."""
         if old is not None and key_of(old) in self.matcher.members:
             self.enqueue(key_of(old))
-
-    def on_pod(self, old: Obj | None, new: Obj | None) -> None:
-        """A pod has changed: the Services that it belongs to, or belonged to, are looked at."""
-        for key in self.matcher.pod(old, new):
-            moment = trigger_time(old, new)
-            if moment:
-                self.triggers.setdefault(key, moment)
-            self.enqueue(key)
 
     def sync(self, key: str) -> None:
         """Compares the pods of one Service with its Endpoints object."""
@@ -90,25 +70,20 @@ class EndpointsController(Controller):
             return
         if not service["spec"].get("selector"):
             return
-        subsets = self._subsets(service)
-        labels = {name: text for name, text in labels_of(service).items() if name != HEADLESS}
-        if is_headless(service):
-            labels[HEADLESS] = ""
-        labels[MANAGED_BY] = MANAGER
+        subsets, truncated = cut(self._subsets(service))
+        labels = labels_for(service, **{MANAGED_BY: MANAGER})
         before = get(held, "subsets", default=NOTHING) if held is not None else None
         wish, seen = _count(subsets), _count(before or NOTHING)
-        if held is not None and before == subsets and labels_of(held) == labels:
+        same = truncated == (held is not None and OVER_CAPACITY in annotations_of(held))
+        if held is not None and before == subsets and labels_of(held) == labels and same:
             self.note(wish=wish, seen=seen, act="—")
             return
-        metadata = dict(held["metadata"]) if held is not None else {
-            "name": name_of(service), "namespace": namespace_of(service),
-        }  # fmt: skip
-        notes = dict(annotations_of(held)) if held is not None else {}
-        notes.pop(TRIGGER, None)
-        if moment:
-            notes[TRIGGER] = moment
-        metadata.pop("annotations", None)
-        metadata |= {"labels": labels} | ({"annotations": notes} if notes else {})
+        fresh = {"name": name_of(service), "namespace": namespace_of(service)}
+        metadata = metadata_for(held, fresh, labels, moment)
+        notes = dict(metadata.pop("annotations", {}))
+        notes.pop(OVER_CAPACITY, None)
+        notes |= {OVER_CAPACITY: "truncated"} if truncated else {}
+        metadata |= {"annotations": notes} if notes else {}
         body: dict[str, Any] = {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata}
         if subsets:
             body["subsets"] = subsets
@@ -146,20 +121,16 @@ class EndpointsController(Controller):
     @staticmethod
     def _row(service: Obj, pod: Obj) -> tuple[Any, Obj]:
         """A pod's ports, whether it is shown and as ready, and its address."""
+        family = get(service, "spec", "ipFamilies", 0, default="IPv4")
+        ip = address_of(pod, family)
         address: dict[str, Any] = {
-            "ip": pod["status"]["podIP"],
-            "nodeName": get(pod, "spec", "nodeName"),
-            "targetRef": {
-                "kind": "Pod", "namespace": namespace_of(pod), "name": name_of(pod),
-                "uid": uid_of(pod),
-            },
+            "ip": ip, "nodeName": get(pod, "spec", "nodeName"), "targetRef": target_of(pod),
         }  # fmt: skip
-        hostname = get(pod, "spec", "hostname")
-        if hostname and get(pod, "spec", "subdomain") == name_of(service):
-            address["hostname"] = hostname
+        address |= hostname_of(pod, service)
         ports = pod_ports(service, pod)
         publish = bool(service["spec"].get("publishNotReadyAddresses"))
-        shown = (publish or not is_terminating(pod)) and bool(ports or is_headless(service))
+        shown = bool(ip) and (publish or not is_terminating(pod))
+        shown = shown and bool(ports or is_headless(service))
         return (ports, shown, publish or is_ready(pod)), freeze(address)
 
 
@@ -171,6 +142,22 @@ def _port(port: dict[str, Any]) -> dict[str, Any]:
     if not port["name"]:
         del port["name"]
     return port
+
+
+def cut(subsets: Any) -> tuple[Any, bool]:
+    """At most a thousand addresses, the ready ones first; and whether some were left out."""
+    if _count(subsets) <= CAPACITY:
+        return subsets, False
+    room = CAPACITY
+    kept: list[dict[str, Any]] = [dict(subset) for subset in subsets]
+    for name in ("addresses", "notReadyAddresses"):
+        for subset in kept:
+            rows = list(subset.pop(name, ()))[:room]
+            room -= len(rows)
+            if rows:
+                subset[name] = rows
+    names = ("addresses", "notReadyAddresses")
+    return freeze([subset for subset in kept if any(name in subset for name in names)]), True
 
 
 def _count(subsets: Any) -> int:

@@ -2,23 +2,37 @@
 
 A Service without a selector has no controller that finds its addresses; whoever wants them writes
 an Endpoints object of the Service's name. kube-proxy and CoreDNS read slices only, so each subset
-of such an object is mirrored into a slice that the object owns. What a Service selects is not
-mirrored, nor what is labelled `endpointslice.kubernetes.io/skip-mirror`.
+of such an object is mirrored into a slice that the object owns, one for each family of addresses.
+What a Service selects is not mirrored, nor what is labelled
+`endpointslice.kubernetes.io/skip-mirror`.
 
-In Kubernetes: pkg/controller/endpointslicemirroring. Left out: the limit of a thousand addresses,
-IPv6.
+In Kubernetes: pkg/controller/endpointslicemirroring. Of a subset at most a thousand
+addresses are mirrored.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from kubelab.api.objects import NOTHING, Obj, freeze, key_of, labels_of, name_of, namespace_of
+from kubelab.api.objects import (
+    NOTHING,
+    Obj,
+    annotations_of,
+    freeze,
+    key_of,
+    labels_of,
+    name_of,
+    namespace_of,
+)
 from kubelab.client.controller import Controller
+from kubelab.controllers.endpointpods import TRIGGER
 from kubelab.controllers.endpointslice import MANAGED_BY, SERVICE_NAME
 from kubelab.controllers.pods import is_terminating, reference_to
 
 MANAGER = "endpointslicemirroring-controller.k8s.io"
+MOST = 1000
+# Annotations that say something of the Endpoints object alone.
+OWN = ("kubectl.kubernetes.io/last-applied-configuration", TRIGGER)
 SKIP = "endpointslice.kubernetes.io/skip-mirror"
 
 
@@ -70,17 +84,27 @@ class EndpointSliceMirroringController(Controller):
         endpoints = self.endpoints.get(key)
         wished = []
         if endpoints is not None and self._is_ours(key):
-            wished = [self._mirror(endpoints, subset) for subset in endpoints.get("subsets") or ()]
+            wished = [
+                mirror
+                for subset in endpoints.get("subsets") or ()
+                for family in ("IPv4", "IPv6")
+                if (mirror := self._mirror(endpoints, subset, family)) is not None
+            ]
         acts = []
         for new in wished:
-            same = next((item for item in held if item["ports"] == new["ports"]), None)
-            old = same if same is not None else next(iter(held), None)
+            family = [item for item in held if item["addressType"] == new["addressType"]]
+            same = next((item for item in family if item["ports"] == new["ports"]), None)
+            old = same if same is not None else next(iter(family), None)
             if old is None:
                 acts.append("create 1")
                 self.create(new)
                 continue
             held.remove(old)
-            changed = freeze({**new, "metadata": {**old["metadata"], "labels": labels_of(new)}})
+            kept = {**old["metadata"], "labels": labels_of(new)}
+            kept.pop("annotations", None)
+            if annotations_of(new):
+                kept["annotations"] = annotations_of(new)
+            changed = freeze({**new, "metadata": kept})
             if changed != old:
                 acts.append("update 1")
                 self.update(changed)
@@ -89,26 +113,32 @@ class EndpointSliceMirroringController(Controller):
             self.delete("discovery.k8s.io/v1/EndpointSlice", namespace_of(item), name_of(item))
         self.note(wish=len(wished), seen=len(held), act=", ".join(acts) or "—")
 
-    def _mirror(self, endpoints: Obj, subset: Obj) -> Obj:
-        """The slice of one subset."""
+    def _mirror(self, endpoints: Obj, subset: Obj, family: str) -> Obj | None:
+        """The slice of one subset and family; none if it has no such address."""
         rows: list[dict[str, Any]] = []
         for field, ready in (("addresses", True), ("notReadyAddresses", False)):
             for address in subset.get(field) or NOTHING:
+                if (":" in address["ip"]) is not (family == "IPv6"):
+                    continue
                 row = {"addresses": [address["ip"]], "conditions": {"ready": ready}}
                 names = ("hostname", "nodeName", "targetRef")
                 rows.append(row | {name: address[name] for name in names if name in address})
+        if not rows:
+            return None
         ports = [
             {"name": port.get("name", ""), "protocol": port.get("protocol", "TCP"),
              "port": port["port"]}
             for port in subset.get("ports") or NOTHING
         ]  # fmt: skip
         owned = {MANAGED_BY: MANAGER, SERVICE_NAME: name_of(endpoints)}
+        notes = {name: text for name, text in annotations_of(endpoints).items() if name not in OWN}
         return freeze({  # type: ignore[no-any-return]
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
             "metadata": {
                 "generateName": f"{name_of(endpoints)}-", "namespace": namespace_of(endpoints),
                 "labels": {**labels_of(endpoints), **owned},
                 "ownerReferences": [reference_to(endpoints)],
+                **({"annotations": notes} if notes else {}),
             },
-            "addressType": "IPv4", "endpoints": rows, "ports": ports,
+            "addressType": family, "endpoints": rows[:MOST], "ports": ports,
         })  # fmt: skip

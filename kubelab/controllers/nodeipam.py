@@ -1,18 +1,19 @@
 """The node IPAM controller: a range of pod addresses for each node.
 
-Each new node gets the first free /24 of the cluster's pod range in `spec.podCIDR`; when the node is
+Each new node gets the first free /24 of the cluster's pod range in `spec.podCIDR`, and if it has an
+IPv6 address a /64 besides (`spec.podCIDRs`); when the node is
 deleted its range is free again. What is taken follows from the nodes themselves, so that nothing is
 lost in a restart. The first /24 stays free: it is the control plane's own machine's, which runs the
 kubelets of no pods here.
 
-In Kubernetes: pkg/controller/nodeipam/ipam/range_allocator.go. Left out: IPv6 and dual stack.
+In Kubernetes: pkg/controller/nodeipam/ipam/range_allocator.go; there the families are flags.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
-from kubelab.api.objects import Obj, get, key_of, name_of
+from kubelab.api.objects import NOTHING, Obj, get, key_of, name_of
 from kubelab.client.controller import Controller
 
 # First address and number of /24 blocks of each range: 10.244.0.0 to 10.255.255.255, and for
@@ -28,6 +29,21 @@ def block(index: int) -> str:
             return f"{IPv4Address(first + index * 256)}/24"
         index -= count
     raise IndexError("no such block")
+
+
+# The second family's range is a /48.
+FIRST_IPV6 = int(IPv6Address("fd00:10:244::"))
+
+
+def block_ipv6(index: int) -> str:
+    """The /64 of an index."""
+    return f"{IPv6Address(FIRST_IPV6 + (index << 64))}/64"
+
+
+def has_ipv6(node: Obj) -> bool:
+    """Whether a node has an address of the second family."""
+    rows = get(node, "status", "addresses", default=NOTHING)
+    return any(":" in row["address"] for row in rows if row["type"] == "InternalIP")
 
 
 class NodeIPAMController(Controller):
@@ -72,5 +88,6 @@ class NodeIPAMController(Controller):
         cidr = block(self.lowest)
         self.taken[cidr] = key
         self.note(wish=1, seen=0, act=f"assign {cidr}", cidr=cidr)
-        patch = {"spec": {"podCIDR": cidr, "podCIDRs": [cidr]}}
+        cidrs = [cidr, block_ipv6(self.lowest)] if has_ipv6(node) else [cidr]
+        patch = {"spec": {"podCIDR": cidr, "podCIDRs": cidrs}}
         self.patch("v1/Node", "", key, patch)

@@ -2,7 +2,8 @@
 
 A Service of the type LoadBalancer is ready within the cluster at once; its external address comes
 from a cloud, and clouds take their time. While an address exists, a finalizer keeps the Service, so
-that the cloud is told before the Service is gone.
+that the cloud is told before the Service is gone. The cloud's balancer sends what comes for the
+address to the nodes that are ready, and under a Local policy to those that say they have a pod.
 
 In Kubernetes: the service controller of k8s.io/cloud-provider, which runs in a cloud's own
 controller manager. The cloud here has the addresses of 203.0.113.0/24 and is never out of order.
@@ -10,7 +11,7 @@ controller manager. The cloud here has the addresses of 203.0.113.0/24 and is ne
 
 from __future__ import annotations
 
-from kubelab.api.objects import NOTHING, Obj, get, key_of, with_
+from kubelab.api.objects import NOTHING, Obj, get, key_of, labels_of, name_of, with_
 from kubelab.api.rest import Response
 from kubelab.client.controller import Controller
 from kubelab.controllers.pods import is_terminating
@@ -19,6 +20,9 @@ from kubelab.sim.kernel import SECOND
 FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
 NETWORK, ADDRESSES = "203.0.113", range(1, 255)
 CREATION_SECONDS = 5.0
+# The component that plays the cloud's balancers, as it plays all wires.
+CLOUD = "network"
+EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
 def wants_balancer(service: Obj) -> bool:
@@ -33,6 +37,14 @@ def addresses_of(service: Obj) -> list[str]:
     return [item["ip"] for item in held if item.get("ip")]
 
 
+def fit_for_balancers(node: Obj) -> bool:
+    """Whether a balancer may send to a node: it is ready, stays, and is not left out by label."""
+    if is_terminating(node) or EXCLUDED in labels_of(node):
+        return False
+    rows = get(node, "status", "conditions", default=NOTHING)
+    return any(row["type"] == "Ready" and row["status"] == "True" for row in rows)
+
+
 class ServiceController(Controller):
     """Gives Services external addresses, and takes them back."""
 
@@ -42,11 +54,25 @@ class ServiceController(Controller):
         # Since when the cloud has been at work for a Service.
         self.begun_ns: dict[str, int] = {}
         self.services = self.watch("v1/Service", "on_service")
+        self.nodes = self.watch("v1/Node", "on_node")
+        # What the cloud has been told, by address.
+        self.told: dict[str, tuple[tuple[str, ...], int]] = {}
+
+    def on_node(self, old: Obj | None, new: Obj | None) -> None:
+        """A node has come, gone, or is no longer fit for balancers."""
+        before = old is not None and fit_for_balancers(old)
+        after = new is not None and fit_for_balancers(new)
+        if before is not after:
+            for service in self.services:
+                if addresses_of(service):
+                    self.enqueue(key_of(service))
 
     def on_service(self, old: Obj | None, new: Obj | None) -> None:
         """A Service has changed."""
         if new is None:
+            assert old is not None
             self.begun_ns.pop(key_of(old), None)
+            self._tell_cloud(old, addresses_of(old), gone=True)
         elif wants_balancer(new) or FINALIZER in (new["metadata"].get("finalizers") or NOTHING):
             if old is not None and old["spec"].get("type") != new["spec"].get("type"):
                 text = f"{old['spec'].get('type')} -> {new['spec'].get('type')}"
@@ -62,9 +88,11 @@ class ServiceController(Controller):
         held = addresses_of(service)
         self.note(wish=int(wants), seen=len(held), act="—")
         if wants:
+            self._tell_cloud(service, held)
             if not held:
                 self._ensure(key, service)
         else:
+            self._tell_cloud(service, held, gone=True)
             self._remove(service, held)
 
     def _ensure(self, key: str, service: Obj) -> None:
@@ -94,6 +122,16 @@ class ServiceController(Controller):
         ingress = [{"ip": address, "ipMode": "VIP"}]
         changed = with_(service, ("status", "loadBalancer"), {"ingress": ingress})
         self.update_status(changed, "ensured", key)
+
+    def _tell_cloud(self, service: Obj, addresses: list[str], gone: bool = False) -> None:
+        """Tells the cloud's balancers which nodes to send to, if that has changed."""
+        nodes = tuple(f"kernel/{name_of(node)}" for node in self.nodes if fit_for_balancers(node))
+        port = int(service["spec"].get("healthCheckNodePort") or 0)
+        for address in addresses if CLOUD in self.process.world.components else ():
+            wanted = ((), 0) if gone else (nodes, port)
+            if self.told.get(address, ((), 0)) != wanted:
+                self.told[address] = wanted
+                self.process.send(CLOUD, "balance", address, *wanted)
 
     def ensured(self, response: Response, key: str) -> None:
         """The answer to the address being written."""

@@ -90,6 +90,12 @@ def by_cluster_ip(service: Obj) -> str:
     return address if is_address(address) else ""
 
 
+def by_second_ip(service: Obj) -> str:
+    """Index of services: the address of the second family."""
+    address = str(get(service, "spec", "clusterIPs", 1, default=""))
+    return address if is_address(address) else ""
+
+
 def matching_zone(options: Options, name: str) -> str:
     """The zone of ours that a name lies in; the empty string if none."""
     for zone in (options.zone, *options.reverse):

@@ -271,7 +271,11 @@ class Question:
     def _pointer(self, name: str, address: str) -> Reply:
         """The names of an address: the service that has it, else each endpoint that does."""
         ttl = self.options.ttl
-        for service in self.caches.services.indexed("clusterIP", address):
+        services = self.caches.services
+        for service in (
+            *services.indexed("clusterIP", address),
+            *services.indexed("secondIP", address),
+        ):
             host = f"{name_of(service)}.{namespace_of(service)}.svc.{self.options.zone}"
             return Reply(
                 "NOERROR", (Answer(name, ttl, "PTR", host),), origin=f"service {key_of(service)}"
@@ -299,14 +303,18 @@ class Question:
             if service is None:
                 continue
             full = f"{name_of(service)}.{namespace_of(service)}.svc.{self.options.zone}"
-            address = get(service, "spec", "clusterIP", default="")
-            if is_address(address):
-                out[Found(address, 0, full, f"service {key}")] = None
+            for address in get(service, "spec", "clusterIPs", default=()) or (
+                get(service, "spec", "clusterIP", default=""),
+            ):
+                if is_address(address):
+                    out[Found(address, 0, full, f"service {key}")] = None
         return list(out) or [Found(own, 0, f"ns.dns.{self.options.zone}", "this server")]
 
     def _name_servers(self, name: str) -> Reply:
         ttl = self.options.ttl
         found = self._own_services()
         answers = tuple(dict.fromkeys(Answer(name, ttl, "NS", item.name) for item in found))
-        additional = tuple(Answer(item.name, ttl, "A", item.host) for item in found)
+        additional = tuple(
+            Answer(item.name, ttl, "AAAA" if ":" in item.host else "A", item.host) for item in found
+        )
         return Reply("NOERROR", answers, (), additional, origin=found[0].origin)

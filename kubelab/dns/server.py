@@ -92,6 +92,7 @@ class CoreDNS(Client):
         self.ready = False
         services = self.inform("v1/Service").subscribe("on_change")
         services.index("clusterIP", naming.by_cluster_ip)
+        services.index("secondIP", naming.by_second_ip)
         self.slices = Slices(self.inform("discovery.k8s.io/v1/EndpointSlice"))
         self.slices.informer.subscribe("on_slice")
         self.inform("v1/Namespace")

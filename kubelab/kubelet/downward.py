@@ -20,6 +20,9 @@ class Context(NamedTuple):
     host_ip: str
     node_name: str
     allocatable: Obj
+    # All addresses of the pod and of the node, with commas between.
+    pod_ips: str = ""
+    host_ips: str = ""
 
 
 def field(pod: Obj, path: str, context: Context) -> str:
@@ -38,9 +41,9 @@ def field(pod: Obj, path: str, context: Context) -> str:
         "spec.nodeName": context.node_name,
         "spec.serviceAccountName": get(pod, "spec", "serviceAccountName", default="default"),
         "status.hostIP": context.host_ip,
-        "status.hostIPs": context.host_ip,
+        "status.hostIPs": context.host_ips or context.host_ip,
         "status.podIP": context.pod_ip,
-        "status.podIPs": context.pod_ip,
+        "status.podIPs": context.pod_ips or context.pod_ip,
     }
     return str(values.get(path, ""))
 

@@ -60,6 +60,7 @@ class Kubelet(Forwarding):
         node: Obj,
         *,
         address: str,
+        second_address: str = "",
         servers: Sequence[str] = ("apiserver-1",),
     ) -> None:
         self.node_name = name.partition("/")[2]
@@ -72,6 +73,8 @@ class Kubelet(Forwarding):
             metadata={**get(node, "metadata", default={}), "name": self.node_name},
         )
         self.address = address
+        # The machine's addresses, one of each family that the cluster has.
+        self.addresses = (address, second_address) if second_address else (address,)
         # Never set back: an answer to a call of an earlier life must not be taken for ours.
         self.last_cri = 0
         self.last_stream = 0

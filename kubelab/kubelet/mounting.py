@@ -41,8 +41,11 @@ class Mounting:
         kubelet = self.worker.kubelet
         node = kubelet.node.node or kubelet.manifest
         allocatable = get(node, "status", "allocatable", default=None) or nodestatus.CAPACITY
-        ip = self.worker.ip
-        return downward.Context(ip, kubelet.address, kubelet.node_name, allocatable)
+        sandbox = self.worker.sandbox
+        return downward.Context(
+            self.worker.ip, kubelet.address, kubelet.node_name, allocatable,
+            ",".join(sandbox.ips) if sandbox is not None else "", ",".join(kubelet.addresses),
+        )  # fmt: skip
 
     def begin(self) -> None:
         """Sets up all volumes, once the objects for them are here."""

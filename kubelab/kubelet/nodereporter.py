@@ -66,7 +66,7 @@ class NodeReporter:
         pressures = self.kubelet.eviction.pressures()
         return nodestatus.Seen(
             self.kubelet.address, runtime.version, self.ready, not runtime.stopped, pressures,
-            self.kubelet.shutdown.begun,
+            self.kubelet.shutdown.begun, self.kubelet.addresses,
         )  # fmt: skip
 
     # Registration.
@@ -77,8 +77,9 @@ class NodeReporter:
         self.recorder.event(self.reference, "Normal", "Starting", "Starting kubelet.")
         given = get(kubelet.manifest, "spec", "podCIDR", default="")
         self.use_network(given)
+        kubelet.kernel.kubelet_chains()
         if not given:
-            kubelet.kernel.configure(kubelet.address, "")
+            self.configure()
         self.post()
 
     def post(self) -> None:
@@ -129,7 +130,15 @@ class NodeReporter:
         if cidr:
             self.pod_cidr = cidr
             self.kubelet.note(pod_cidr=cidr)
-            self.kubelet.kernel.configure(self.kubelet.address, cidr)
+            cidrs = tuple(get(self.node or EMPTY, "spec", "podCIDRs", default=()))
+            second = next((other for other in cidrs if other != cidr), "")
+            self.configure(cidr, second)
+
+    def configure(self, cidr: str = "", second_cidr: str = "") -> None:
+        """Sets up the machine's addresses, and the networks of its pods."""
+        kubelet = self.kubelet
+        second = kubelet.addresses[1] if len(kubelet.addresses) > 1 else ""
+        kubelet.kernel.configure(kubelet.address, cidr, second, second_cidr)
 
     # Status.
 

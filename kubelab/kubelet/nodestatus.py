@@ -56,6 +56,8 @@ class Seen(NamedTuple):
     runtime_ready: bool = True
     pressures: tuple[str, ...] = ()
     shutting_down: bool = False
+    # All addresses, where the machine has one of each family.
+    addresses: tuple[str, ...] = ()
 
 
 def manifest(name: str) -> Obj:
@@ -97,7 +99,8 @@ def status(node: Obj, before: Obj, seen: Seen, timestamp: str) -> Obj:
         "allocatable": allocatable,
         "conditions": conditions(old, seen, timestamp),
         "addresses": get(given, "addresses", default=None) or [
-            {"type": "InternalIP", "address": seen.address},
+            *({"type": "InternalIP", "address": address}
+              for address in seen.addresses or (seen.address,)),
             {"type": "Hostname", "address": name_of(node)},
         ],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": PORT}},

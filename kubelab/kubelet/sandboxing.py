@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kubelab.api.objects import EMPTY, freeze, get, name_of, namespace_of
+from kubelab.api.objects import EMPTY, NOTHING, Obj, freeze, get, name_of, namespace_of
+from kubelab.network.interfaces import HostPort
 from kubelab.network.resolvconf import resolv_conf
 from kubelab.runtime.cri import Answer, Sandbox, SandboxConfig
 from kubelab.sim.kernel import SECOND
@@ -19,6 +20,20 @@ if TYPE_CHECKING:
     from kubelab.kubelet.podworker import PodWorker
 
 RETRY_NS = 10 * SECOND
+
+
+def host_ports(pod: Obj) -> tuple[HostPort, ...]:
+    """The ports of the machine that a pod's containers want to be reached at."""
+    spec = pod["spec"]
+    return tuple(
+        HostPort(
+            port.get("protocol") or "TCP", port["hostPort"], port["containerPort"],
+            port.get("hostIP") or "",
+        )
+        for container in (*get(spec, "initContainers", default=NOTHING), *spec["containers"])
+        for port in container.get("ports") or ()
+        if port.get("hostPort")
+    )  # fmt: skip
 
 
 class Sandboxing:
@@ -43,7 +58,7 @@ class Sandboxing:
             namespace_of(pod), name_of(pod), worker.uid, attempt, worker.host_network,
             spec.get("hostname") or name_of(pod), formed.conf,
             freeze(get(pod, "metadata", "annotations", default=EMPTY)),
-            bool(spec.get("shareProcessNamespace")),
+            bool(spec.get("shareProcessNamespace")), () if worker.host_network else host_ports(pod),
         )  # fmt: skip
         worker.kubelet.note(pod=worker.key, does="makes a sandbox", attempt=attempt)
         worker.kubelet.cri(worker, "sandboxing.made", "run_pod_sandbox", config)

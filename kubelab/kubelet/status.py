@@ -55,11 +55,11 @@ def generate(worker: PodWorker) -> Obj:
                 status[field] = before[field]
     if not rejected:
         status["hostIP"] = kubelet.address
-        status["hostIPs"] = [{"ip": kubelet.address}]
-    ip = sandbox.ip if sandbox is not None else before.get("podIP", "")
-    if ip:
-        status["podIP"] = ip
-        status["podIPs"] = [{"ip": ip}]
+        status["hostIPs"] = [{"ip": address} for address in kubelet.addresses]
+    if sandbox is not None:
+        status["podIP"], status["podIPs"] = sandbox.ip, [{"ip": ip} for ip in sandbox.ips]
+    elif before.get("podIP"):
+        status["podIP"], status["podIPs"] = before["podIP"], before["podIPs"]
     status["startTime"] = worker.started_at
     status["qosClass"] = get(pod, "status", "qosClass", default=None) or qos_class(pod)
     if not rejected:

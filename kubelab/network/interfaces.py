@@ -139,6 +139,13 @@ class Interfaces:
             self._lend(sandbox_id, first, ports)
         return first
 
+    def more_addresses(self, address: str) -> tuple[str, ...]:
+        """The further addresses of a pod, or of the machine itself, that has this one."""
+        if address == self.node_ip:
+            return tuple(list(self.node_ips.values())[1:])
+        twin = self.twins.get(address)
+        return (twin,) if twin else ()
+
     def detach(self, sandbox_id: str) -> None:
         """Takes a sandbox's address back, with everything that was open on it; CNI DEL."""
         address = self.sandboxes.pop(sandbox_id, None)

@@ -285,7 +285,11 @@ class Kernel(Interfaces, Component):
         ends = packet.ends()
         where = target.partition("/")[2]
         hop = Hop(self.node, "route", f"to {where}", "", ends, ends)
-        self.send(target, "packet", packet._replace(hops=(*packet.hops, hop), mark=0))
+        sent = packet._replace(hops=(*packet.hops, hop), mark=0)
+        known = self.sockets.get(packet.request) if packet.kind == "request" else None
+        if known is not None and (known.address, known.port) == (packet.source, packet.source_port):
+            self.sockets[packet.request] = known._replace(hops=sent.hops)
+        self.send(target, "packet", sent)
 
     def _deliver(self, packet: Packet, since: int = 0) -> None:
         """To the process that listens, or to the one that waits for the answer."""

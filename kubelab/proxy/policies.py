@@ -100,14 +100,15 @@ class PolicyAgent(Client):
             tables.policies[key_of(new)] = read(new)
 
     def _write_pod(self, tables: Policies, old: Obj | None, new: Obj | None) -> None:
-        before, after = _address(old), _address(new)
-        if before and before != after:
-            known = tables.pods.get(before)
+        before, after = _addresses(old), _addresses(new)
+        for address in before:
+            known = tables.pods.get(address) if address not in after else None
             # By now another pod may have the address.
             if known is not None and known.key == key_of(old or Obj()):
-                del tables.pods[before]
-        if new is not None and after:
-            tables.pods[after] = pod_place(new)
+                del tables.pods[address]
+        for address in after:
+            assert new is not None
+            tables.pods[address] = pod_place(new)
 
     @staticmethod
     def tell(event: Event) -> str:
@@ -122,10 +123,12 @@ class PolicyAgent(Client):
         return heard(who, event)
 
 
-def _address(pod: Obj | None) -> str:
-    """The address that only this pod has; empty for what is on the node's, or over."""
+def _addresses(pod: Obj | None) -> tuple[str, ...]:
+    """The addresses that only this pod has; none for what is on the node's, or over."""
     if pod is None or get(pod, "spec", "hostNetwork", default=False):
-        return ""
+        return ()
     if get(pod, "status", "phase", default="") in OVER:
-        return ""
-    return str(get(pod, "status", "podIP", default=""))
+        return ()
+    rows = tuple(row["ip"] for row in get(pod, "status", "podIPs", default=()))
+    first = str(get(pod, "status", "podIP", default=""))
+    return rows or ((first,) if first else ())

@@ -47,7 +47,7 @@ class KubeProxy(Client):
         name: str,
         *,
         servers: Sequence[str] = ("apiserver-1",),
-        cluster_cidrs: Sequence[str] = ("10.244.0.0/16", "fd00:10:244::/56"),
+        cluster_cidrs: Sequence[str] = ("10.244.0.0/16", "fd00:10:244::/48"),
         service_cidrs: Sequence[str] = ("10.96.0.0/12", ""),
     ) -> None:
         super().__init__(name, servers=servers, agent="kube-proxy", user="system:kube-proxy")

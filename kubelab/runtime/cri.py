@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
+from kubelab.network.interfaces import HostPort
 from kubelab.sim.tree import EMPTY, Obj
 
 CREATED = "created"
@@ -42,6 +43,7 @@ class SandboxConfig(NamedTuple):
     resolv_conf: Obj = EMPTY
     annotations: Obj = EMPTY
     share_process_ids: bool = False
+    host_ports: tuple[HostPort, ...] = ()
 
 
 class Sandbox(NamedTuple):
@@ -52,6 +54,13 @@ class Sandbox(NamedTuple):
     ready: bool
     ip: str
     created_ns: int
+    # The pod's address of the second family, where the cluster has one.
+    more_ips: tuple[str, ...] = ()
+
+    @property
+    def ips(self) -> tuple[str, ...]:
+        """All addresses of the pod, the main one first."""
+        return (self.ip, *self.more_ips)
 
 
 class ContainerConfig(NamedTuple):

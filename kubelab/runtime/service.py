@@ -178,13 +178,14 @@ class Runtime(Outside, ImageService, Interactive, Component):
         if self.docker_names:
             self.note(name=_docker_name("POD", config, config.attempt))
         try:
-            address = self.kernel.attach(sandbox_id, config.host_network, pod)
+            address = self.kernel.attach(sandbox_id, config.host_network, pod, config.host_ports)
         except LookupError as error:
             text = f'failed to setup network for sandbox "{sandbox_id}": {error}'
             self.note(error=text)
             self.answer(caller, call_id, Answer(False, None, text), SANDBOX_SECONDS)
             return
-        sandbox = Sandbox(sandbox_id, config, True, address, self.now)
+        more = self.kernel.more_addresses(address)
+        sandbox = Sandbox(sandbox_id, config, True, address, self.now, more)
         self.sandboxes[sandbox_id] = sandbox
         self.sandboxes_by_pod.setdefault(config.uid, []).append(sandbox_id)
         self.note(ip=address, sandbox=sandbox_id[:12])

@@ -223,8 +223,9 @@ def in_order(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     made = dict(value)
-    for name in ("items", "events"):
+    for name in ("items", "events", "endpoints"):
         if isinstance(made.get(name), list):
+            made[name] = [in_order(item) for item in made[name]]
             made[name] = sorted(made[name], key=lambda item: json.dumps(item, sort_keys=True))
     return made
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kubelab.api.objects import Obj, freeze, get, name_of
-from kubelab.controllers.endpoints import EndpointsController
+from kubelab.controllers.endpoints import EndpointsController, cut
 from kubelab.controllers.endpointslice import EndpointSliceController
 from tests.controllers.stub import Scene
 
@@ -207,3 +207,67 @@ def test_the_trigger_time_is_noted(scene: Scene) -> None:
     since = get(scene.get("pods", "default/a"), "status", "conditions", 0, "lastTransitionTime")
     notes: Obj = item["metadata"]["annotations"]
     assert notes == freeze({"endpoints.kubernetes.io/last-change-trigger-time": since})
+
+
+def test_each_family_has_slices_of_its_own(scene: Scene) -> None:
+    """A Service of both families: one slice for each, with the pod's address of that family."""
+    scene.make(service(ipFamilies=["IPv4", "IPv6"], ipFamilyPolicy="RequireDualStack"))
+    scene.make({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "labels": {"app": "web"}},
+        "spec": {"containers": [], "nodeName": "node-1"},
+        "status": {
+            "podIP": "10.244.1.2", "podIPs": [{"ip": "10.244.1.2"}, {"ip": "fd00::2"}],
+            "phase": "Running",
+        },
+    })  # fmt: skip
+    scene.run(2)
+    held = {item["addressType"]: item["endpoints"] for item in scene.list("endpointslices")}
+    assert {kind: rows[0]["addresses"] for kind, rows in held.items()} == {
+        "IPv4": ["10.244.1.2"], "IPv6": ["fd00::2"],
+    }  # fmt: skip
+    assert [row["ip"] for row in subsets(scene)[0]["notReadyAddresses"]] == ["10.244.1.2"]
+    scene.change("services", "default/web", ("spec", "ipFamilies"), ["IPv4"])
+    scene.run(1)
+    assert [item["addressType"] for item in scene.list("endpointslices")] == ["IPv4"]
+
+
+@pytest.mark.parametrize(
+    ("near", "hints"),
+    [
+        ("PreferClose", {"forZones": [{"name": "z"}]}),
+        ("PreferSameZone", {"forZones": [{"name": "z"}]}),
+        ("PreferSameNode", {"forZones": [{"name": "z"}], "forNodes": [{"name": "node-1"}]}),
+        (None, None),
+    ],
+)
+def test_traffic_distribution_gives_hints(scene: Scene, near: str | None, hints: Any) -> None:
+    """Ready endpoints say for which zone or node they are meant; unready ones say nothing."""
+    labels = {"topology.kubernetes.io/zone": "z"}
+    metadata = {"name": "node-1", "labels": labels}
+    scene.make({"apiVersion": "v1", "kind": "Node", "metadata": metadata})
+    scene.make(service(**({"trafficDistribution": near} if near else {})))
+    for name, ready in (("a", "True"), ("b", "False")):
+        scene.make({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "web"}},
+            "spec": {"containers": [], "nodeName": "node-1"},
+            "status": {
+                "podIP": f"10.244.1.{ord(name)}", "phase": "Running",
+                "conditions": [{"type": "Ready", "status": ready}],
+            },
+        })  # fmt: skip
+    scene.run(2)
+    (item,) = scene.list("endpointslices")
+    found = {row["targetRef"]["name"]: row.get("hints") for row in item["endpoints"]}
+    assert found == {"a": hints, "b": None}
+    assert {row["zone"] for row in item["endpoints"]} == {"z"}
+
+
+def test_endpoints_hold_at_most_a_thousand() -> None:
+    """Ready addresses come first, then those that are not, as far as there is room."""
+    made = [{"addresses": [{"ip": str(n)} for n in range(900)],
+             "notReadyAddresses": [{"ip": str(n)} for n in range(300)]}]  # fmt: skip
+    (subset,), truncated = cut(freeze(made))
+    assert (len(subset["addresses"]), len(subset["notReadyAddresses"]), truncated) == (
+        900, 100, True,
+    )  # fmt: skip
+    assert cut(freeze([{"addresses": [{"ip": "1"}]}]))[1] is False

@@ -53,3 +53,17 @@ def test_a_change_is_followed_in_the_same_slice() -> None:
 def test_what_a_service_selects_is_not_mirrored() -> None:
     """Such Services have their own controller."""
     assert scene_with(selector={"app": "web"}).list("endpointslices") == []
+
+
+def test_each_family_is_mirrored_into_a_slice_of_its_own() -> None:
+    """Addresses of both families in one subset: two slices; annotations come along."""
+    scene = scene_with()
+    rows = [{"ip": "1.2.3.4"}, {"ip": "fd00::4"}]
+    scene.change("endpoints", "default/man", ("subsets", 0, "addresses"), rows)
+    scene.change("endpoints", "default/man", ("metadata", "annotations"), {"a": "b"})
+    scene.run(1)
+    held = {item["addressType"]: item for item in scene.list("endpointslices")}
+    assert {kind: item["endpoints"][0]["addresses"] for kind, item in held.items()} == {
+        "IPv4": ["1.2.3.4"], "IPv6": ["fd00::4"],
+    }  # fmt: skip
+    assert held["IPv6"]["metadata"]["annotations"] == {"a": "b"}

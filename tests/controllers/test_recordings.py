@@ -12,9 +12,6 @@ UNEQUAL: dict[str, list[str]] = {
     "deploy": [
         "deploy: image while paused",
     ],
-    "service": [
-        "service: slices before pods",
-    ],
     "pdb": [
         "pdb: pdb just after",
     ],

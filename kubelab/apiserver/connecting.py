@@ -143,7 +143,6 @@ def command(server: APIServer, pending: Pending) -> Response | None:
     stdin, tty = routes.is_true(query.get("stdin")), routes.is_true(query.get("tty"))
     where = (namespace_of(pod), name_of(pod), pending.container)
     server.note(container=pending.container, command=" ".join(words)[:120])
-    server.open_stream(pending, 101)
     verb, more = ("attach_to", ()) if attaches else ("exec_in", (words,))
     server.send(target, verb, server.name, pending.token, *where, *more, stdin, tty)
     return None
@@ -163,7 +162,6 @@ def port_forward(server: APIServer, pending: Pending) -> Response | None:
         raise errors.bad_request("Upgrade request required")
     ports = [] if _multiplexed(pending) else _ports(pending.request.query)
     server.note(ports=ports)
-    server.open_stream(pending, 101)
     where = (namespace_of(pod), name_of(pod), len(ports))
     server.send(target, "forward_ports", server.name, pending.token, *where)
     for number, port in enumerate(ports):

@@ -2,8 +2,8 @@
 
 A request for one of these (`connecting.py`) leads to a message to the kubelet of the pod's node;
 the client's call stays open until the kubelet has answered. A call that asks for a stream (a
-followed log, or an upgraded connection) is answered at once, and what comes later reaches the
-client as `watched(call, "DATA", piece)` until `closed(call)`; a piece has a `channel` (1 output,
+followed log, or an upgraded connection) is answered when the kubelet agrees; what comes later
+reaches the client as `watched(call, "DATA", piece)` until `closed(call)`; a piece has a `channel` (1 output,
 2 errors, 3 the end, as a Status) and its `data`. What the client sends goes the other way by
 `stream_input`. Through one stream of forwarded ports go many connections, each with two channels
 (`stream_connect` opens one): 2i for the bytes of number i, 2i + 1 for what went wrong; data None is
@@ -17,15 +17,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from kubelab.api import errors
-from kubelab.api.objects import EMPTY, Obj, freeze, get
+from kubelab.api.objects import EMPTY, Obj, get
 from kubelab.api.rest import Response
-from kubelab.apiserver import decoding
+from kubelab.apiserver import decoding, endings
 from kubelab.apiserver.housekeeping import Housekeeping
 from kubelab.apiserver.pending import Pending
 from kubelab.network.payloads import HttpResponse
 
-OUTPUT, ERRORS, END = 1, 2, 3
+END = 3
+# What a kubelet answers, and the client then too, when a connection is theirs from now on.
+SWITCHED = 101
 KUBELET_PORT = 10250
 KUBELET_PATHS = {"container_logs": "containerLogs", "exec_in": "exec", "attach_to": "attach",
                  "forward_ports": "portForward"}  # fmt: skip
@@ -38,6 +39,9 @@ class Stream(NamedTuple):
     call_id: int
     kubelet: str
     ports: bool = False
+    command: tuple[str, ...] = ()
+    # Whether it speaks the newest protocol; see `endings.py`.
+    newest: bool = False
 
 
 class Streams(Housekeeping):
@@ -73,12 +77,16 @@ class Streams(Housekeeping):
             self._piece(token, stream, answer)
 
     def _begins(self, pending: Pending, answer: Obj) -> Stream | None:
-        """The first answer to a plain request: mostly the only one."""
-        if answer["code"] != 200:
-            error = _refusal(pending, answer)
-            if pending.route.subresource == "proxy":
-                error = errors.unavailable(f"error trying to reach service: {answer['message']}")
-            self._answer(pending, Response(error.code, EMPTY, error.status))
+        """The first answer to a request: mostly the only one."""
+        code = answer["code"]
+        if code == SWITCHED:
+            return self.open_stream(pending, SWITCHED)
+        if code != 200:
+            if endings.translated(pending) and pending.route.subresource != "log":
+                stream = self.open_stream(pending, SWITCHED)
+                self._piece(pending.token, stream, endings.within(answer))
+            else:
+                self._answer(pending, endings.refusal(pending, answer))
         elif pending.route.subresource == "proxy":
             self._answer(pending, _proxied(answer["payload"]))
         elif not answer.get("more"):
@@ -90,9 +98,13 @@ class Streams(Housekeeping):
 
     def open_stream(self, pending: Pending, status: int) -> Stream:
         """The client's call becomes a stream."""
-        kubelet = f"kubelet/{pending.node}"
-        ports = pending.route.subresource == "portforward"
-        stream = Stream(pending.client, pending.call_id, kubelet, ports)
+        asked = pending.request.query.get("command") or ()
+        stream = Stream(
+            pending.client, pending.call_id, f"kubelet/{pending.node}",
+            pending.route.subresource == "portforward",
+            (asked,) if isinstance(asked, str) else tuple(asked),
+            endings.translated(pending),
+        )  # fmt: skip
         self.streams[pending.token] = stream
         headers = Obj({"Content-Type": "text/plain"}) if status == 200 else EMPTY
         self._answer(pending, Response(status, headers, None))
@@ -100,16 +112,13 @@ class Streams(Housekeeping):
 
     def _piece(self, token: int, stream: Stream, answer: Obj) -> None:
         """Hands one piece on; the last one ends the stream."""
-        if "channel" in answer:
-            self._tell(stream, answer["channel"], answer.get("data"))
-        for channel, field in ((OUTPUT, "text"), (OUTPUT, "stdout"), (ERRORS, "stderr")):
-            if answer.get(field):
-                self._tell(stream, channel, answer[field])
+        for channel, data in endings.told(answer):
+            self._tell(stream, channel, data)
         if answer.get("more"):
             return
         del self.streams[token]
         if not stream.ports:
-            self._tell(stream, END, ended(answer))
+            self._tell(stream, END, endings.status(answer, stream.command, stream.newest))
         self.send(stream.client, "closed", stream.call_id)
 
     def _tell(self, stream: Stream, channel: int, data: Any) -> None:
@@ -158,51 +167,20 @@ class Streams(Housekeeping):
         where = f"{address}:{KUBELET_PORT}"
         why = "connect: connection refused" if reason == "refused" else "i/o timeout"
         dial = f"dial tcp {where}: {why}"
-        if pending.route.subresource == "proxy":
-            error = errors.unavailable(f"error trying to reach service: {dial}")
-        elif verb == "container_logs":
-            route = pending.route
-            path = f"{route.namespace}/{route.name}/{pending.container}"
-            text = f'Get "https://{where}/{KUBELET_PATHS[verb]}/{path}": {dial}'
-            error = errors.failure(500, text)
-        else:
-            error = errors.failure(500, f"error dialing backend: {dial}")
-        self._answer(pending, Response(error.code, EMPTY, error.status))
+        route = pending.route
+        if endings.translated(pending) and route.subresource != "log":
+            stream = self.open_stream(pending, SWITCHED)
+            failed = Obj(code=500, message=f"error dialing backend: {dial}", own=True)
+            self._piece(token, stream, failed)
+            return
+        named = f"{route.namespace}/{route.name}/{pending.container}"
+        path = f"https://{where}/{KUBELET_PATHS.get(verb, '')}/{named}"
+        self._answer(pending, endings.unreachable(pending, dial, path))
 
 
 def upgraded(pending: Pending) -> bool:
     """Whether the client wants the connection for itself from now on."""
     return "upgrade" in decoding.header(pending.request, "Connection").lower()
-
-
-def ended(answer: Obj) -> Obj:
-    """The Status at the end of a stream: how the command has ended."""
-    if answer["code"] != 200:
-        return freeze({  # type: ignore[no-any-return]
-            "metadata": {}, "status": "Failure", "reason": "InternalError", "code": 500,
-            "message": answer.get("message", ""),
-            "details": {"causes": [{"message": answer.get("message", "")}]},
-        })  # fmt: skip
-    code = answer.get("exitCode")
-    if code:
-        text = f"command terminated with non-zero exit code: exit status {code}"
-        return freeze({  # type: ignore[no-any-return]
-            "metadata": {}, "status": "Failure", "reason": "NonZeroExitCode", "message": text,
-            "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
-        })  # fmt: skip
-    return freeze({"metadata": {}, "status": "Success"})  # type: ignore[no-any-return]
-
-
-def _refusal(pending: Pending, answer: Obj) -> errors.ApiError:
-    """What a kubelet's refusal is to the client."""
-    text, code = str(answer.get("message", "")), answer["code"]
-    if code == 400:
-        return errors.bad_request(text)
-    if code == 404:
-        name = pending.route.name
-        said = f"the server could not find the requested resource ( pods/log {name})"
-        return errors.failure(404, said, "NotFound", {"name": name, "kind": "pods/log"})
-    return errors.internal_error(text)
 
 
 def _proxied(payload: Any) -> Response:

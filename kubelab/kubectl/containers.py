@@ -28,7 +28,8 @@ EXEC = (
 )
 DEBUG = "image= target= container,c= stdin,i tty,t profile= copy-to= share-processes env=*"
 POD = kinds.named("v1/Pod")
-UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket",
+           "Sec-WebSocket-Protocol": "v5.channel.k8s.io"}  # fmt: skip
 # A command that runs longer in virtual time is left.
 LONGEST_SECONDS = 600
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
@@ -219,4 +220,3 @@ def copy(session: Session, args: list[str]) -> None:
 def debug(session: Session, args: list[str]) -> None:
     """Refuses `kubectl debug`."""
     _beyond(session, args, "add debugging containers")
-

@@ -76,6 +76,7 @@ class Forwarding(Serving):
             return
         key = f"{reply_to} {token}"
         where = f"{namespace}/{pod}"
+        self.serve_answer(reply_to, token, code=101, more=True)
         self.forwards[key] = Forward(
             reply_to, token, worker.ip, where, worker.sandbox.id, count
         )  # fmt: skip

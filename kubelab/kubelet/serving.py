@@ -4,7 +4,7 @@ Each verb's first two arguments are who asks and a token of theirs. The answer i
 `kubelet_answered(token, answer)` to them; `answer` is an Obj with a `code` as in HTTP and
 - for logs and attach: `text`, and `more: true` while a followed log goes on (each piece is an
   answer of its own);
-- for a command: `exitCode`, `stdout`, `stderr`;
+- for a command: `exitCode`, `stdout`, `stderr`; if it is talked to, first of all the code 101;
 - for a forwarded port: `payload`, what the program behind the port has sent back;
 - for any failure: `message`, in the kubelet's words.
 `stream_closed(reply_to, token)` ends a followed log from the other side.
@@ -138,6 +138,7 @@ class Serving(Client):
             return
         call = self.call_runtime("", 0, "attached", "attach", (record.id,), (reply_to, token))
         self.talks[f"{reply_to} {token}"] = call
+        self.serve_answer(reply_to, token, code=101, more=True)
 
     def attached(self, answer: Answer, reply_to: str, token: Any) -> None:
         """The process has ended, or who was attached to it is no longer; its code is not told."""
@@ -145,7 +146,7 @@ class Serving(Client):
         if answer.ok:
             self.serve_answer(reply_to, token, code=200)
         else:
-            text = f"Internal error occurred: error attaching to container: {answer.error}"
+            text = f"error attaching to container: {answer.error}"
             self.serve_answer(reply_to, token, code=500, message=text)
 
     def _follow(self, stream: Stream, text: str) -> None:
@@ -230,6 +231,7 @@ class Serving(Client):
             args: tuple[Any, ...] = (record.id, tuple(command), stdin, tty)
             call = self.call_runtime("", 0, "executed", "exec_stream", args, (reply_to, token))
             self.talks[f"{reply_to} {token}"] = call
+            self.serve_answer(reply_to, token, code=101, more=True)
         else:
             args = (record.id, tuple(command), stdin)
             self.call_runtime("", 0, "executed", "exec", args, (reply_to, token))
@@ -266,9 +268,7 @@ class Serving(Client):
         """The command has ended, or there is no such command."""
         self.talks.pop(f"{reply_to} {token}", None)
         if not answer.ok:
-            message = (
-                f"Internal error occurred: error executing command in container: {answer.error}"
-            )
+            message = f"error executing command in container: {answer.error}"
             self.serve_answer(reply_to, token, code=500, message=message)
             return
         result: ExecResult = answer.value

@@ -91,6 +91,55 @@ def test_a_commands_output_comes_as_it_is_written(running: Cluster) -> None:
     assert end[1]["details"]["causes"] == [{"reason": "ExitCode", "message": "3"}]
 
 
+NEWEST = {**UPGRADE, "Sec-WebSocket-Protocol": "v5.channel.k8s.io"}
+FAILED = 'error executing command in container: failed to exec in container: failed to start exec "'
+
+
+@pytest.mark.parametrize(
+    ("headers", "words", "said"),
+    [
+        (UPGRADE, ["sh", "-c", "exit%203"],
+         "command terminated with non-zero exit code: error executing command [sh -c exit 3], "
+         "exit code 3"),
+        (NEWEST, ["sh", "-c", "exit%203"],
+         "command terminated with non-zero exit code: command terminated with exit code 3"),
+        (UPGRADE, ["nosuch"], "Internal error occurred: " + FAILED),
+        (NEWEST, ["nosuch"], "Internal error occurred: Internal error occurred: " + FAILED),
+    ],
+)  # fmt: skip
+def test_the_words_at_the_end_depend_on_the_protocol(
+    running: Cluster, headers: dict[str, str], words: list[str], said: str
+) -> None:
+    """In the newest the API server puts containerd's words into its own."""
+    c = running.fork()
+    command = "&".join(f"command={word}" for word in words)
+    stream: Any = c.request("GET", f"{PODS}/loop/exec?{command}", headers=headers).body
+    assert stream.wait()
+    assert stream.pieces[-1][1]["message"].startswith(said)
+
+
+def test_a_refusal_is_an_answer_or_an_end(running: Cluster) -> None:
+    """Before the upgrade a kubelet's refusal is plain; the newest protocol has upgraded already."""
+    c = running.fork()
+    image = {"name": "c", "image": "nosuch"}
+    c.apply(pod("late", image))
+    c.run(5)
+    path = f"{PODS}/late/exec?command=ls"
+    plain = c.request("GET", path, headers=UPGRADE)
+    assert (plain.status, plain.body) == (500, 'container not found ("c")\n')
+    stream: Any = c.request("GET", path, headers=NEWEST).body
+    assert stream.wait()
+    assert stream.pieces[-1][1]["message"] == (
+        'Internal error occurred: unable to upgrade connection: container not found ("c")'
+    )
+    c.faults.stop("kubelet/node-1")
+    dial = "error dialing backend: dial tcp 192.168.0.11:10250: connect: connection refused"
+    assert c.request("GET", path, headers=UPGRADE).message == dial
+    stream = c.request("GET", path, headers=NEWEST).body
+    assert stream.wait()
+    assert stream.pieces[-1][1]["message"] == f"Internal error occurred: {dial}"
+
+
 def test_input_reaches_the_command_when_it_is_complete(running: Cluster) -> None:
     """`cat` gives back what was sent in two pieces."""
     c = running.fork()

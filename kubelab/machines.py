@@ -103,7 +103,11 @@ def add_node(
     second = str(FIRST_IPV6 + number) if "IPv6" in families else ""
     world.add(Kernel(f"kernel/{name}"))
     images = get(node, "status", "images", default=())
-    world.add(FLAVOURS[runtime](f"runtime/{name}", coredns_factory=start_coredns, present=images))
+    machine = FLAVOURS[runtime](f"runtime/{name}", coredns_factory=start_coredns, present=images)
+    # There is one storage beyond the nodes, and all reach it.
+    others = (part for part in world.components.values() if isinstance(part, Runtime))
+    machine.disk.network = next((part.disk.network for part in others), machine.disk.network)
+    world.add(machine)
     world.add(
         Kubelet(f"kubelet/{name}", node, address=address, second_address=second, servers=servers)
     )

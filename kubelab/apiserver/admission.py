@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kubelab.api import errors, fielderrors
+from kubelab.api import errors, fielderrors, quantity
 from kubelab.api.objects import EMPTY, NOTHING, Arr, Obj, freeze, get, merged, name_of, with_
 from kubelab.apiserver import admission_limits, admission_quota, podsecurity
 from kubelab.apiserver.pending import Pending
@@ -251,6 +251,8 @@ def verify(server: APIServer, pending: Pending, obj: Obj, *, creates: bool) -> N
     if kind.kind == "Namespace":
         _namespace_labels(server, pending, obj)
         return
+    if kind.kind == "PersistentVolumeClaim" and not creates:
+        _claim_resize(server, pending, obj)
     if not creates or not kind.namespaced:
         return
     if kind.kind in ("Pod", "PersistentVolumeClaim"):
@@ -261,6 +263,23 @@ def verify(server: APIServer, pending: Pending, obj: Obj, *, creates: bool) -> N
         name = f"{kind.api_version}/{kind.kind}"
         problem = admission_quota.check(server, name, obj, route.namespace, dry=pending.dry)
         _refuse(pending, obj, "ResourceQuota", problem)
+
+
+def _claim_resize(server: APIServer, pending: Pending, obj: Obj) -> None:
+    """A claim may ask for more only if its class lets volumes grow."""
+    held = pending.current[0] if pending.current is not None else obj
+    sizes = [get(o, "spec", "resources", "requests", "storage", default="0") for o in (held, obj)]
+    if quantity.compare(sizes[1], sizes[0]) <= 0:
+        return
+    name = get(obj, "spec", "storageClassName", default="")
+    found = server.cached("/registry/storageclasses/", name) if name else None
+    problem = ""
+    if found is None or not found.get("allowVolumeExpansion"):
+        problem = (
+            "only dynamically provisioned pvc can be resized and the storageclass that provisions "
+            "the pvc must support resize"
+        )
+    _refuse(pending, obj, "PersistentVolumeClaimResize", problem)
 
 
 def _refuse(pending: Pending, obj: Obj, gate: str, problem: str) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from kubelab.client.controller import Controller, Process
 from kubelab.client.leaderelection import Candidate
 from kubelab.controllers import sentences
+from kubelab.controllers.attachdetach import AttachDetachController
 from kubelab.controllers.clusterroleaggregation import ClusterRoleAggregationController
 from kubelab.controllers.cronjob import CronJobController
 from kubelab.controllers.daemonset import DaemonSetController
@@ -23,6 +24,7 @@ from kubelab.controllers.disruption import DisruptionController
 from kubelab.controllers.endpoints import EndpointsController
 from kubelab.controllers.endpointslice import EndpointSliceController
 from kubelab.controllers.endpointslicemirroring import EndpointSliceMirroringController
+from kubelab.controllers.ephemeralvolume import EphemeralVolumeController
 from kubelab.controllers.garbagecollector import GarbageCollector
 from kubelab.controllers.horizontal import HorizontalController
 from kubelab.controllers.job import JobController
@@ -40,6 +42,7 @@ from kubelab.controllers.serviceloadbalancer import ServiceController
 from kubelab.controllers.statefulset import StatefulSetController
 from kubelab.controllers.tainteviction import TaintEvictionController
 from kubelab.controllers.ttlafterfinished import TTLAfterFinishedController
+from kubelab.controllers.volumeexpand import VolumeExpandController
 from kubelab.controllers.volumeprotection import (
     ClaimProtectionController,
     VolumeProtectionController,
@@ -72,6 +75,9 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     DisruptionController,
     PersistentVolumeController,
     ProvisionerController,
+    VolumeExpandController,
+    AttachDetachController,
+    EphemeralVolumeController,
     ClaimProtectionController,
     VolumeProtectionController,
     ServiceController,

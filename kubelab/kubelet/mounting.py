@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kubelab.api.objects import Obj, get
-from kubelab.kubelet import downward, nodestatus, volumes
+from kubelab.kubelet import claims, downward, nodestatus, volumes
 from kubelab.sim.kernel import SECOND
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Mounting:
         self.failures = 0
         self.since_ns = 0
         self.pending: list[str] = []
+        # Where the volumes behind the pod's claims lie.
+        self.places: dict[str, str] = {}
         self.timer: int | None = None
 
     def context(self) -> downward.Context:
@@ -53,13 +55,25 @@ class Mounting:
         if not self.since_ns:
             self.since_ns = worker.kubelet.now
         refs = [*volumes.refs(worker.pod), *volumes.pull_secrets(worker.pod)]
+        refs += claims.refs(worker.pod)
         if worker.kubelet.objects.fetch(worker, refs, "mounting.fetched"):
             self.fetched()
 
     def fetched(self) -> None:
-        """All objects are here, or known to be missing."""
+        """All objects are here, or known to be missing; the volumes of claims come next."""
+        worker = self.worker
+        refs = claims.volume_refs(worker.pod, worker.kubelet.objects)
+        if worker.kubelet.objects.fetch(worker, refs, "mounting.complete"):
+            self.complete()
+
+    def complete(self) -> None:
+        """Everything is here that can be: each volume is set up, if what it needs is there."""
         worker = self.worker
         self.pending = []
+        waits = self._find_claims()
+        if waits:
+            self._wait(waits)
+            return
         for volume in volumes.volumes(worker.pod):
             message = self._set_up(volume)
             if message:
@@ -75,16 +89,53 @@ class Mounting:
                 self._resync()
             worker.advance()
             return
+        self._wait({})
+
+    def _find_claims(self) -> dict[str, str]:
+        """Where the volumes of the pod's claims lie; why not, by the names of those without."""
+        worker, waits = self.worker, {}
+        attached = [row["name"] for row in worker.kubelet.node.attached()]
+        for volume, ref in claims.claimed(worker.pod):
+            name = volume["name"]
+            try:
+                found = claims.volume_behind(ref, worker.pod, volume, worker.kubelet.objects)
+            except claims.NotReady as error:
+                waits[name] = str(error)
+                continue
+            unique = claims.unique_name(found)
+            if unique:
+                worker.kubelet.node.use(unique, worker.uid)
+            if unique and unique not in attached:
+                waits[name] = ""
+            else:
+                self.places[name] = claims.place(found)
+        return waits
+
+    def _wait(self, waits: dict[str, str]) -> None:
+        """Tries again later; `waits` are claims that are not ready, with the reasons."""
+        worker = self.worker
         kubelet = worker.kubelet
+        self.pending += list(waits)
+        reasons = [text for text in waits.values() if text]
         kubelet.note(pod=worker.key, waits_for=list(self.pending))
-        if kubelet.now - self.since_ns >= PATIENCE_NS:
-            self.since_ns = kubelet.now + REST_NS
+        if reasons:
+            names = " ".join(name for name, text in waits.items() if text)
             text = (
-                f"Unable to attach or mount volumes: unmounted volumes=[{' '.join(self.pending)}], "
-                "unattached volumes=[], failed to process volumes=[]: context deadline exceeded"
+                f"Unable to attach or mount volumes: unmounted volumes=[{names}], unattached "
+                f"volumes=[], failed to process volumes=[{names}]: {'; '.join(reasons)}"
             )
             worker.event("Warning", "FailedMount", text)
-        worker.retry(min(FIRST_NS << min(self.failures, 10), LONGEST_NS))
+        elif kubelet.now - self.since_ns >= PATIENCE_NS:
+            self.since_ns = kubelet.now + REST_NS
+            unattached = " ".join(waits)
+            text = (
+                f"Unable to attach or mount volumes: unmounted volumes=[{' '.join(self.pending)}], "
+                f"unattached volumes=[{unattached}], failed to process volumes=[]: context "
+                "deadline exceeded"
+            )
+            worker.event("Warning", "FailedMount", text)
+        if len(self.pending) > len(waits) or reasons or not waits:
+            worker.retry(min(FIRST_NS << min(self.failures, 10), LONGEST_NS))
         if self.since_ns + PATIENCE_NS > kubelet.now:
             worker.retry(self.since_ns + PATIENCE_NS - kubelet.now)
         self.failures += 1
@@ -106,7 +157,11 @@ class Mounting:
         """Writes one volume; returns why it cannot be."""
         worker = self.worker
         disk = worker.kubelet.runtime.disk
-        path = volumes.host_path(worker.pod, volume)
+        path = volumes.host_path(worker.pod, volume, self.places)
+        if "hostPath" in volume:
+            problem = claims.host_path_problem(volume["hostPath"], disk)
+            if problem:
+                return problem
         try:
             files = volumes.files(worker.pod, volume, worker.kubelet.objects, self.context())
         except volumes.MountError as error:
@@ -137,8 +192,9 @@ class Mounting:
                 self._set_up(volume)
 
     def unmount(self) -> None:
-        """Deletes what belongs to the pod alone."""
+        """Deletes what belongs to the pod alone, and lets go of what is attached."""
         disk = self.worker.kubelet.runtime.disk
+        self.worker.kubelet.node.release(self.worker.uid)
         for volume in volumes.volumes(self.worker.pod):
             if volumes.kind_of(volume) not in ("hostPath", *volumes.CLAIMED):
                 disk.remove(volumes.host_path(self.worker.pod, volume))

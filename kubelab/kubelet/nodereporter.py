@@ -10,6 +10,7 @@ In Kubernetes: pkg/kubelet/kubelet_node_status.go and k8s.io/component-helpers/a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kubelab.api.objects import EMPTY, Obj, freeze, get, merged
@@ -48,6 +49,8 @@ class NodeReporter:
         self.basis: tuple[Any, ...] = ()
         self.lease: Obj | None = None
         self.pod_cidr = ""
+        # Attached volumes that pods use or wait for: by unique name, the pods.
+        self.in_use: dict[str, dict[str, None]] = {}
         # The kubelet's own view of the node as an event's object; its uid is the node's name.
         name = kubelet.node_name
         self.reference = freeze({
@@ -116,7 +119,11 @@ class NodeReporter:
 
     def on_node(self, old: Obj | None, new: Obj | None) -> None:
         """The Node object as the API server has it."""
-        self.node = new
+        before, self.node = self.attached(), new
+        if self.attached() != before:
+            for worker in self.kubelet.workers.values():
+                if worker.mounting.pending:
+                    self.kubelet.after(0, "wake", worker.uid, "a volume was attached")
         if new is not None and not self.pod_cidr:
             cidr = get(new, "spec", "podCIDR", default="")
             if cidr:
@@ -146,12 +153,16 @@ class NodeReporter:
         """Sends the status if it has changed, or is old."""
         kubelet = self.kubelet
         old = not self.reported or kubelet.now - self.reported_ns >= REPORT_NS
-        basis = (self.seen(), kubelet.manifest, tuple(kubelet.runtime.images.images.values()))
+        images = tuple(kubelet.runtime.images.images.values())
+        basis = (self.seen(), kubelet.manifest, images, tuple(sorted(self.in_use)))
         if basis == self.basis and not old:
             return
         base = self.reported or get(self.node or EMPTY, "status", default=EMPTY)
         status = nodestatus.status(kubelet.manifest, base, self.seen(), kubelet.timestamp)
-        status = merged(status, images=nodestatus.images_of(basis[2]) or None)
+        status = merged(
+            status, images=nodestatus.images_of(images) or None, volumesAttached=None,
+            volumesInUse=sorted(self.in_use) or None,
+        )  # fmt: skip
         plain = nodestatus.without_heartbeats
         self.basis = basis
         if not old and plain(status) == plain(self.reported):
@@ -164,8 +175,36 @@ class NodeReporter:
         for condition, (none, some) in PRESSED.items():
             if _is(status, condition) != _is(before, condition):
                 self.tell(some if _is(status, condition) else none)
-        body = {"status": status}
+        body: dict[str, Any] = {"status": status}
+        if before.get("volumesInUse") and not self.in_use:
+            body = {"status": {**status, "volumesInUse": None}}
         kubelet.patch("v1/Node", "", kubelet.node_name, body, "status", reply="node.patched")
+
+    # Attached volumes.
+
+    def attached(self) -> Sequence[Obj]:
+        """The volumes that are attached to this machine, as the controller says."""
+        rows: Sequence[Obj] = get(self.node or EMPTY, "status", "volumesAttached", default=())
+        return rows
+
+    def use(self, unique: str, uid: str) -> None:
+        """A pod uses an attached volume, or waits for it; all may know, before it is mounted."""
+        users = self.in_use.setdefault(unique, {})
+        if not users and self.registered:
+            users[uid] = None
+            self.report()
+        users[uid] = None
+
+    def release(self, uid: str) -> None:
+        """A pod has let go of its volumes."""
+        freed = False
+        for unique, users in list(self.in_use.items()):
+            if users.pop(uid, "") is None and not users:
+                del self.in_use[unique]
+                freed = True
+        if freed and self.registered:
+            self.kubelet.promote()
+            self.report()
 
     def routine(self, verb: str) -> Routine | None:
         """Heartbeats are alike, and looks at the status until a report or image GC is due."""

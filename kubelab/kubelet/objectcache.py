@@ -1,4 +1,4 @@
-"""The ConfigMaps and Secrets that pods refer to, fetched when they are needed.
+"""The ConfigMaps, Secrets, claims and volumes that pods refer to, fetched when they are needed.
 
 What several pods ask for at the same time is asked once. An object that was fetched less than a
 second ago is not asked again, a missing one always.
@@ -27,7 +27,7 @@ LASTING_NS = 600 * SECOND
 
 
 class Ref(NamedTuple):
-    """An object that a pod refers to; `kind` is ConfigMap or Secret."""
+    """An object that a pod refers to; `kind` is ConfigMap, Secret or one of a claim's."""
 
     kind: str
     namespace: str
@@ -62,6 +62,10 @@ class ObjectCache:
     def error(self, ref: Ref) -> str:
         """Why an object is not there."""
         return self.held.get(ref.key, (None, 0, ""))[2] or ref.missing
+
+    def held_error(self, ref: Ref) -> str:
+        """Why an object could not be read, other than that it is missing."""
+        return self.held.get(ref.key, (None, 0, ""))[2]
 
     def fetch(self, worker: PodWorker, refs: Iterable[Ref], reply: str) -> bool:
         """Fetches what is not fresh; True if nothing is missing, else `reply()` is called later."""

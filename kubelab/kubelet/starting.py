@@ -91,7 +91,7 @@ class Starting:
             command=tuple(env.expand(word, known) for word in container.get("command") or ()),
             args=tuple(env.expand(word, known) for word in container.get("args") or ()),
             env=variables,
-            mounts=volumes.mounts(worker.pod, container),
+            mounts=volumes.mounts(worker.pod, container, worker.mounting.places),
             ports=tuple(
                 (port["containerPort"], port.get("protocol", "TCP"))
                 for port in get(container, "ports", default=NOTHING)

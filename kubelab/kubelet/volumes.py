@@ -4,7 +4,7 @@ Pure functions of the pod and the objects it refers to. A kind of volume that is
 refused with a MountError, so that its pod waits and says why, and never runs without its files.
 
 In Kubernetes: pkg/volume/* (configmap, secret, projected, downwardapi, emptydir, hostpath). Left
-out: file modes and owners; a claim's volume is a directory of the node, named after the claim.
+out: file modes and owners. What stands behind a claim is told in `claims.py`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
-from kubelab.api.objects import EMPTY, NOTHING, Obj, get, name_of, namespace_of, uid_of
+from kubelab.api.objects import EMPTY, NOTHING, Obj, get, namespace_of, uid_of
 from kubelab.kubelet import downward
 from kubelab.kubelet.objectcache import ObjectCache, Ref
 from kubelab.runtime.cri import Mount
@@ -42,15 +43,13 @@ def kind_of(volume: Obj) -> str:
     return kinds[0] if kinds else "emptyDir"
 
 
-def host_path(pod: Obj, volume: Obj) -> str:
-    """Where on the node's disk a volume lies."""
+def host_path(pod: Obj, volume: Obj, places: Mapping[str, str] = EMPTY) -> str:
+    """Where on the node's disk a volume lies; of a claim `places` tells it."""
     kind = kind_of(volume)
     if kind == "hostPath":
         return str(volume["hostPath"]["path"])
     if kind in CLAIMED:
-        default = f"{name_of(pod)}-{volume['name']}"
-        claim = get(volume, "persistentVolumeClaim", "claimName", default=default)
-        return f"/var/lib/kubelab/claims/{namespace_of(pod)}/{claim}"
+        return places.get(volume["name"], "")
     plugin = PLUGINS.get(kind, f"kubernetes.io~{kind.lower()}")
     return f"/var/lib/kubelet/pods/{uid_of(pod)}/volumes/{plugin}/{volume['name']}"
 
@@ -182,7 +181,7 @@ def _token(pod: Obj, source: Obj) -> str:
     return f"{head}.{body}.{hashlib.sha256(claims.encode()).hexdigest()}"
 
 
-def mounts(pod: Obj, container: Obj) -> tuple[Mount, ...]:
+def mounts(pod: Obj, container: Obj, places: Mapping[str, str]) -> tuple[Mount, ...]:
     """Where a container sees the pod's volumes."""
     by_name = {volume["name"]: volume for volume in volumes(pod)}
     found = []
@@ -199,7 +198,7 @@ def mounts(pod: Obj, container: Obj) -> tuple[Mount, ...]:
         found.append(
             Mount(
                 mount["mountPath"].rstrip("/") or "/",
-                host_path(pod, volume),
+                host_path(pod, volume, places),
                 read_only,
                 mount.get("subPath", ""),
             )

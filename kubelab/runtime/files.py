@@ -15,17 +15,25 @@ from collections.abc import Iterator
 
 from kubelab.runtime.cri import Mount
 
+# Paths below which lies storage that all nodes reach.
+NETWORK = "/network/"
+
 
 class Disk:
-    """The volumes on a node's disk, by host path; each maps a path within it to a text."""
+    """The volumes on a node's disk, by host path; each maps a path within it to a text.
+
+    `network` holds the volumes of the storage beyond the node, which all nodes share.
+    """
 
     def __init__(self) -> None:
         self.volumes: dict[str, dict[str, str]] = {}
+        self.network: dict[str, dict[str, str]] = {}
         self.full = False
 
     def volume(self, host_path: str) -> dict[str, str]:
         """The files of a volume, which is made if it is not there."""
-        return self.volumes.setdefault(host_path, {})
+        home = self.network if host_path.startswith(NETWORK) else self.volumes
+        return home.setdefault(host_path, {})
 
     def replace(self, host_path: str, files: dict[str, str]) -> None:
         """Sets all files of a volume at once; who has it mounted sees the new ones."""

@@ -135,7 +135,14 @@ class Faults(LinkFaults):
         self._inject("halt", self._component(component))
 
     def start(self, component: str) -> None:
-        """Starts a stopped component again; it has forgotten all but what is on its disk."""
+        """Starts a stopped component again; it has forgotten all but what is on its disk.
+
+        Raises ValueError if its machine is off.
+        """
+        machine = self._cluster.world.components.get(f"kernel/{component.partition('/')[2]}")
+        if machine is not None and machine.stopped and component != machine.name:
+            node = component.partition("/")[2]
+            raise ValueError(f"{node} is off: start_node({node!r}) switches it on")
         self._inject("begin", self._component(component))
 
     def stop_node(self, name: str) -> None:

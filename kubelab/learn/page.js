@@ -55,7 +55,7 @@ function question(one, send, serial) {
 }
 
 function render({ model, el, signal }) {
-  const root = element("div", { class: "kl klq", tabindex: "-1" });
+  const root = element("div", { class: "klq", tabindex: "-1" });
   // The notebook's own keys stay away while a question has the focus.
   root.dataset.lmSuppressShortcuts = "true";
   el.append(root);

@@ -42,7 +42,8 @@ def widget_class() -> Any:
         """One or more questions with their buttons."""
 
         _esm = (HERE / "page.js").read_text(encoding="utf-8")
-        _css = stylesheet() + (HERE / "page.css").read_text(encoding="utf-8")
+        # The same colours, for questions alone.
+        _css = stylesheet().replace(".kl", ".klq") + (HERE / "page.css").read_text(encoding="utf-8")
         whole = traitlets.Dict().tag(sync=True)
 
     return Questions

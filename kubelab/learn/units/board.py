@@ -40,13 +40,15 @@ def board(c: Any, *parts: str) -> str:
         if part != "nothing":
             twin.faults.stop(part)
             twin.run(15)
-        rows.append([part, *("yes" if holds else "no" for holds in _verbs(twin))])
+        rows.append(
+            [part, *("yes" if holds else "no" for holds in _verbs(twin, part.partition("/")[2]))]
+        )
     return table(rows)
 
 
-def _verbs(c: Any) -> tuple[bool, ...]:
+def _verbs(c: Any, node: str) -> tuple[bool, ...]:
     reads = c.fork().request("GET", "/api/v1/namespaces/default/pods").ok
-    return reads, writable(c), _scales(c), _starts(c), _restarts(c), answers(c)
+    return reads, writable(c), _scales(c), _starts(c), _restarts(c, node), answers(c)
 
 
 def _scales(c: Any) -> bool:
@@ -67,11 +69,13 @@ def _starts(c: Any) -> bool:
     )
 
 
-def _restarts(c: Any) -> bool:
+def _restarts(c: Any, node: str) -> bool:
     twin = c.fork()
-    pod = twin.moment().list("Pod", "default", "app=web")[0]
+    pods = twin.moment().list("Pod", "default", "app=web")
+    pod = next((one for one in pods if get(one, "spec", "nodeName") == node), pods[0])
+    container = pod["spec"]["containers"][0]["name"]
     address = get(pod, "status", "podIP")
-    twin.faults.kill_container(f"default/{name_of(pod)}", "main")
+    twin.faults.kill_container(f"default/{name_of(pod)}", container)
     twin.run(30)
     return bool(
         twin.connect("default/client", address, 8080).status == 200

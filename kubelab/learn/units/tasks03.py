@@ -255,7 +255,7 @@ EXERCISES = (
              ("V3",), "open", ("c",)),
     Exercise("03.3", "write small: the manifest of one pod that a quota and a LimitRange let in",
              "manifest", admitted,
-             ("read the message of the 403: which number does it complain about?",
+             ("read the message of the refusal: which number does it complain about?",
               "with such a quota each container must say requests and limits, of cpu and memory",
               "requests from min up to the quota; limits at most twice the cpu request, below max"),
              ("V1",), "transfer"),

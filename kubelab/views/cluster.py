@@ -344,5 +344,6 @@ def cut(data: dict[str, Any], picture: Picture, side: Side) -> tuple[list[str], 
 
 
 KIND = Kind(
-    "cluster", title, frame, floor.draw, words, matters, inputs=search.inputs, use=search.use, cut=cut,
+    "cluster", title, frame, floor.draw, words, matters, inputs=search.inputs, use=search.use,
+    cut=cut,
 )  # fmt: skip

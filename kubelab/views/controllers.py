@@ -26,8 +26,8 @@ MANAGER = "controller-manager"
 # Lanes drawn at most, and so many events back a loop's last turn is looked for.
 LANES = 9
 LOOK_BACK = 20_000
-# Kinds whose wish is a number of pods that they own themselves.
-COUNTED = ("ReplicaSet", "StatefulSet", "ReplicationController")
+# Kinds whose wish is a number of pods that they own, a Deployment by its ReplicaSets.
+COUNTED = ("Deployment", "ReplicaSet", "StatefulSet", "ReplicationController")
 
 
 def show(
@@ -129,6 +129,11 @@ def _gaps(moment: Any) -> list[dict[str, Any]]:
         for owner in pod["metadata"].get("ownerReferences") or ():
             if owner.get("controller"):
                 pods[owner["uid"]] = pods.get(owner["uid"], 0) + 1
+    for child in moment.list("ReplicaSet"):
+        for owner in child["metadata"].get("ownerReferences") or ():
+            if owner.get("controller"):
+                below = pods.get(child["metadata"].get("uid", ""), 0)
+                pods[owner["uid"]] = pods.get(owner["uid"], 0) + below
     out = []
     for kind in COUNTED:
         for obj in moment.list(kind):

@@ -193,7 +193,8 @@ def _servers(picture: Picture, data: dict[str, Any]) -> float:
         record = next(
             (hop["text"] for hop in reversed(data["hops"]) if " from " in hop["text"]), ""
         )
-        body = text(0, 0, "answer", size=13, bold=True)
+        body = rect(-6, -16, 262, 46 + 18 * min(len(answers), 6), fill="paper", radius=4)
+        body += text(0, 0, "answer", size=13, bold=True)
         for number, row in enumerate(answers[:6]):
             body += text(0, 20 + 18 * number, row, size=13, width=250)
         height = 20 + 18 * min(len(answers), 6)

@@ -135,6 +135,7 @@ function inputs(send) {
       field = make("input", {type: "text", onchange: e => use(spec.name, e.target.value)});
     }
     field.dataset.input = spec.name;
+    field.setAttribute("aria-label", spec.label);
     label.append(field);
     if (spec.type === "range") label.append(make("output", {}));
     held[spec.name] = {field, out: label.querySelector("output")};

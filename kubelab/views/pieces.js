@@ -8,7 +8,7 @@ const KEYS = {
   ArrowRight: "step", n: "step", ArrowLeft: "back", b: "back", Home: "first", End: "now",
 };
 // A line drawn with the pointer counts as a cut from this length on, in units of the drawing.
-const CUT = 50;
+const CUT = 50, SLIP = 8;
 
 // The picture that an update leads to, or null when an earlier update was missed.
 export function applied(known, update) {
@@ -60,38 +60,41 @@ function dress(group, piece) {
   }
 }
 
-// A line drawn across the ground cuts the links that it crosses; `send` gets its two ends.
+// A line drawn across the picture cuts the links that it crosses; `send` gets its two ends. It may
+// begin anywhere, also on a thing: what moves less than a little stays a click.
 function cutting(svg, send, allowed) {
-  let start = null, stroke = null;
+  let start = null, stroke = null, drawn = false;
   const at = event => {
     const place = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
     return [Math.round(place.x), Math.round(place.y)];
   };
+  const far = to => Math.hypot(to[0] - start[0], to[1] - start[1]);
+  const stop = () => { stroke?.remove(); start = stroke = null; };
   svg.addEventListener("pointerdown", event => {
-    if (!allowed() || event.button || (event.target.closest("g[data-name]") && !event.shiftKey)) return;
-    start = at(event);
-    svg.setPointerCapture?.(event.pointerId);
-    event.preventDefault();
+    drawn = false;
+    if (allowed() && !event.button) start = at(event);
   });
   svg.addEventListener("pointermove", event => {
     if (!start) return;
-    const [x, y] = at(event);
+    const to = at(event);
+    if (!stroke && far(to) < SLIP) return;
+    if (!stroke) svg.setPointerCapture?.(event.pointerId);
     stroke?.remove();
     stroke = document.createElementNS(SVG, "path");
     stroke.setAttribute("class", "kl-cut");
-    stroke.setAttribute("d", `M${start[0]} ${start[1]}L${x} ${y}`);
+    stroke.setAttribute("d", `M${start[0]} ${start[1]}L${to[0]} ${to[1]}`);
     svg.append(stroke);
   });
-  const end = event => {
+  svg.addEventListener("pointerup", event => {
     if (!start) return;
     const from = start, to = at(event);
-    stroke?.remove();
-    start = stroke = null;
-    if (Math.hypot(to[0] - from[0], to[1] - from[1]) < CUT) return;
-    send({command: "do", what: "cut", text: [...from, ...to].join(" ")});
-  };
-  svg.addEventListener("pointerup", end);
-  svg.addEventListener("pointercancel", () => { stroke?.remove(); start = stroke = null; });
+    drawn = Boolean(stroke);
+    const long = far(to) >= CUT;
+    stop();
+    if (drawn && long) send({command: "do", what: "cut", text: [...from, ...to].join(" ")});
+  });
+  svg.addEventListener("pointercancel", stop);
+  return () => drawn;
 }
 
 function drawing(send) {
@@ -100,7 +103,9 @@ function drawing(send) {
   let head = {};
   const selectable = () => [...svg.querySelectorAll("g[data-name]")];
   const select = group => send({command: "select", kind: group.dataset.kind, name: group.dataset.name});
+  const cut = cutting(svg, send, () => head.cuts);
   svg.addEventListener("click", event => {
+    if (cut()) return;
     const group = event.target.closest("g[data-name]");
     if (group) select(group);
   });
@@ -128,7 +133,6 @@ function drawing(send) {
       if (group.dataset.kind === kind && group.dataset.name === name) group.dataset.hover = "true";
     }
   }
-  cutting(svg, send, () => head.cuts);
   function draw(before, after, selected) {
     const {drawn, moved, gone} = difference(before, after);
     const fresh = new Set(drawn);

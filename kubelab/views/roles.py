@@ -58,10 +58,7 @@ def _scheduled(view: View, question: Question) -> str | None:
     if question.key.startswith(("cycle", "end")):
         if what != "end":
             return None
-        winner = data["winner"] or NONE
-        totals = data["totals"]
-        ties = [node for node, total in totals.items() if total == totals.get(winner)]
-        return _among(view, sorted(ties, key=lambda node: node != winner)) if ties else winner
+        return data["winner"] or NONE
     if not question.key.startswith(f"{what}/{name}/"):
         return None
     if what == "node":

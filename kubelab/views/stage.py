@@ -163,7 +163,11 @@ class Live:
         elif command == "story":
             self.widget.send({"story": deeds.story_of(view)})
         elif command == "select":
-            view.select(str(content.get("kind", "")), str(content.get("name", "")))
+            kind, name = str(content.get("kind", "")), str(content.get("name", ""))
+            if kind == "outcome":
+                self.shown_in(view.descend(name))
+            else:
+                view.select(kind, name)
         else:
             raise ValueError(f"the page asked for {command!r}, which no view knows")
 

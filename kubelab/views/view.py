@@ -122,6 +122,13 @@ class View(Walk):
             where.refresh()
         return where
 
+    def descend(self, value: str) -> View:
+        """From the sweep down to one of its runs, as a what-if."""
+        if self.kind.sweep is None or self.by != SWEEP:
+            raise ValueError("this view does not stand on the rung sweep")
+        with lock_of(self.cluster):
+            return self.kind.sweep.descend(self, value)
+
     def change(self, **options: Any) -> View:
         """Looks at something else: other options of the same kind of view."""
         self.options = {**self.options, **options}

@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from kubelab.views.cursor import Cursor, Stops, is_settled
+from kubelab.views.cursor import QUIET_NS, Cursor, Stops, is_settled
 from kubelab.views.desk import Desk, lock_of
 from kubelab.views.kind import SWEEP, Kind, is_act
 from kubelab.views.quiz import CHOOSE, Game
 
 STEP_EVENTS = 50_000
+# So far a copy looks for something that matters, where the cluster is at rest.
+AHEAD_EVENTS = 6_000
 # `until` gives up after so much virtual time.
 UNTIL_SECONDS = 600
 
@@ -135,14 +137,42 @@ class Walk:
     def _advance(self) -> int | None:
         """Moves the cluster on, event by event, to the next one that matters here."""
         cluster, stops = self.cluster, self.stops
+        ahead = 0
         for _ in range(STEP_EVENTS):
-            if is_settled(cluster):
-                return None
+            if not ahead and is_settled(cluster):
+                ahead = self._look_ahead()
+                if not ahead:
+                    return None
+            ahead = max(ahead - 1, 0)
             events = cluster.step(1)
             stops.update(cluster.trace)
             if events and stops.ids and stops.ids[-1] == events[-1].id:
                 return int(events[-1].id)
         return None
+
+    def _look_ahead(self) -> int:
+        """How many events on something matters here, though only periodic timers are left.
+
+        A probe or another try is worth waiting for, a minute of heartbeats is not: so a copy goes
+        first, and the cluster follows only where that found something.
+        """
+        if not hasattr(self.cluster, "fork"):
+            return 0
+        twin = self.cluster.fork()
+        by = "outcome" if self.by == SWEEP else self.by
+        matters = self.kind.matters(twin, by, self.options)
+        before = len(twin.trace)
+        for event in twin.trace:
+            matters(event)
+        until = twin.world.now + QUIET_NS
+        for number in range(1, AHEAD_EVENTS + 1):
+            due = twin.world.next_time()
+            if due is None or due > until:
+                return 0
+            events = twin.step(1)
+            if events and events[-1].id > before and matters(events[-1]):
+                return number
+        return 0
 
     def _back(self) -> None:
         focus, part = self.cursor.focus, self.cursor.part

@@ -7,7 +7,7 @@ means that something which is about to appear is not there yet: the server tries
 
 In Kubernetes: plugin/pkg/admission and k8s.io/apiserver/pkg/admission. Here: NamespaceLifecycle,
 LimitRanger, ServiceAccount, DefaultTolerationSeconds, Priority, RuntimeClass, PodSecurity and
-ResourceQuota. Left out: NodeRestriction, default classes, webhooks and policies.
+ResourceQuota; the others stand in `plugins.py`, policies and webhooks in files of their own.
 """
 
 from __future__ import annotations
@@ -207,13 +207,35 @@ def runtime_class(server: APIServer, route: Route, obj: Obj, user: str) -> Obj:
         text = f'pod rejected: RuntimeClass "{name}" not found'
         raise errors.forbidden(route.kind, name_of(obj), text)
     overhead = get(found, "overhead", "podFixed")
-    if overhead and not obj["spec"].get("overhead"):
+    given = obj["spec"].get("overhead")
+    if given and given != overhead:
+        text = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead"
+        if not overhead:
+            text = (
+                "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
+            )
+        raise errors.forbidden(route.kind, name_of(obj), text)
+    if overhead:
         obj = with_(obj, ("spec", "overhead"), overhead)
-    selector = get(found, "scheduling", "nodeSelector")
+    return _placed(route, obj, found.get("scheduling") or EMPTY)
+
+
+def _placed(route: Route, obj: Obj, scheduling: Obj) -> Obj:
+    """A pod goes where its runtime class is at home, and bears what is there."""
+    own = get(obj, "spec", "nodeSelector", default=EMPTY)
+    selector = scheduling.get("nodeSelector") or EMPTY
+    for key, value in selector.items():
+        if key in own and own[key] != value:
+            text = (
+                f"conflict: runtimeClass.scheduling.nodeSelector[{key}] = {value}; "
+                f"pod.spec.nodeSelector[{key}] = {own[key]}"
+            )
+            raise errors.forbidden(route.kind, name_of(obj), text)
     if selector:
-        both = {**get(obj, "spec", "nodeSelector", default=EMPTY), **selector}
-        obj = with_(obj, ("spec", "nodeSelector"), freeze(both))
-    return obj
+        obj = with_(obj, ("spec", "nodeSelector"), freeze({**own, **selector}))
+    held = get(obj, "spec", "tolerations", default=NOTHING)
+    more = [item for item in scheduling.get("tolerations") or NOTHING if item not in held]
+    return with_(obj, ("spec", "tolerations"), [*held, *more]) if more else obj
 
 
 Plugin = Callable[["APIServer", Route, Any, str], Any]

@@ -5,7 +5,7 @@ and the controller's next count the server remembers for itself what it has let 
 creates at one moment do not pass together; what it remembers is given up after two seconds.
 
 In Kubernetes: k8s.io/apiserver/pkg/admission/plugin/resourcequota, which writes the status itself.
-Left out: updates that use more than before, several API servers at one moment.
+Left out: several API servers at one moment.
 """
 
 from __future__ import annotations
@@ -26,12 +26,21 @@ MEMORY_NS = 2 * SECOND
 NANO = 10**9
 
 
-def check(server: APIServer, kind: str, obj: Obj, namespace: str, *, dry: bool) -> str:
-    """Why an object may not be created; empty if it may. `kind` is `v1/Pod`."""
+def check(
+    server: APIServer, kind: str, obj: Obj, namespace: str, *, dry: bool, old: Obj | None = None
+) -> str:
+    """Why an object may not be created, or changed from `old`; empty if it may.
+
+    `kind` is `v1/Pod`; of a change only what it uses more counts.
+    """
     quotas_held = server.caches["/registry/resourcequotas/"].all(namespace)
     asked: list[tuple[str, dict[str, Fraction]]] = []
     for quota in quotas_held:
         use = _use(kind, obj, quota)
+        if old is not None:
+            before = _use(kind, old, quota)
+            more = {key: amount - before.get(key, Fraction(0)) for key, amount in use.items()}
+            use = {key: amount for key, amount in more.items() if amount > 0}
         if not use:
             continue
         missing = _missing(obj, quota) if kind == "v1/Pod" else ""

@@ -5,7 +5,7 @@ the system, the priority classes of the system, the Service `kubernetes` and the
 where the API server listens.
 
 In Kubernetes: pkg/controlplane (system namespaces, the kubernetes service) and
-pkg/registry/scheduling/rest; the default roles have a file of their own. Left out: flow schemas.
+pkg/registry/scheduling/rest; the default roles and flow schemas have files of their own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from kubelab.api import kinds
 from kubelab.api.objects import EMPTY, Obj, freeze, merged, name_of, namespace_of
 from kubelab.api.rest import Request, url
-from kubelab.apiserver import default_roles, stored
+from kubelab.apiserver import default_roles, flow_schemas, stored
 from kubelab.apiserver.pending import Write
 from kubelab.sim.chance import Chance
 
@@ -80,10 +80,11 @@ def creation(obj: Obj) -> Request:
 def roles(chance: Chance, now: str) -> Any:
     """The transaction that writes the default roles, unless there are some already."""
     writes = []
-    for obj in default_roles.objects():
+    for obj in (*default_roles.objects(), *flow_schemas.objects(now)):
         kind = kinds.by_kind(obj["apiVersion"], obj["kind"])
         metadata = merged(obj["metadata"], uid=chance.uid(), creationTimestamp=now)
-        writes.append((stored.path(kind, "", name_of(obj)), merged(obj, metadata=metadata)))
+        key = stored.path(kind, namespace_of(obj), name_of(obj))
+        writes.append((key, merged(obj, metadata=metadata)))
     (key, first), *others = writes
     name = name_of(first)
     return stored.transaction(Write(name, key, first, 0, first, extra=tuple(others)), 0)

@@ -36,7 +36,7 @@ def wanted(request: Request) -> str:
     return ""
 
 
-def check(request: Request) -> None:
+def check(request: Request, served: tuple[str, ...] = FORMS) -> None:
     """Refuses an answer that can be given in none of the forms asked for."""
     accept = ""
     for key, value in request.headers.items():
@@ -49,7 +49,7 @@ def check(request: Request) -> None:
         media, *parameters = (part.strip() for part in choice.split(";"))
         if media in SERVED or (media.endswith("/*") and media != "text/*"):
             form = dict(p.partition("=")[::2] for p in parameters).get("as", "")
-            if form.removesuffix("List") in FORMS:
+            if form.removesuffix("List") in served:
                 return
             unknown = True
     if unknown:

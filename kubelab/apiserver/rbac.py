@@ -9,7 +9,7 @@ Who writes a role or a binding may not give away more than he holds, unless he m
 `bind` that role.
 
 In Kubernetes: plugin/pkg/auth/authorizer/rbac and pkg/registry/rbac (escalation_check.go). Left
-out: the Node authorizer, webhooks.
+out: webhooks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kubelab.api import errors, selectors
 from kubelab.api.kinds import Kind
 from kubelab.api.objects import EMPTY, NOTHING, Obj, get, labels_of, name_of, namespace_of
 from kubelab.api.rest import Request
-from kubelab.apiserver import routes
+from kubelab.apiserver import node_authorizer, routes
 from kubelab.apiserver.routes import Route
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def check(server: APIServer, request: Request, ask: Ask) -> None:
         f'User "{request.user}" cannot {ask.verb} resource "{ask.full}" '
         f'in API group "{ask.group}" {where}'
     )
+    why += f": {reason}" if reason else ""
     raise errors.forbidden_named(ask.resource, ask.group, ask.name, why)
 
 
@@ -93,10 +94,17 @@ def allows(server: APIServer, user: str, groups: Any, ask: Ask) -> tuple[bool, s
     """Whether, and by which binding."""
     if MASTERS in groups:
         return True, MASTERS
+    why = ""
+    node = node_authorizer.node_of(user, groups)
+    if node:
+        why = node_authorizer.refusal(server, node, ask)
+        rules = rules_of(server, Obj(kind="ClusterRole", name="system:node"), "")
+        if not why and any(permits(rule, ask) for rule in rules):
+            return True, f"node {node}"
     for binding, rules in grants(server, user, groups, ask.namespace):
         if any(permits(rule, ask) for rule in rules):
             return True, _because(binding, user)
-    return False, ""
+    return False, why
 
 
 def _because(binding: Obj, user: str) -> str:

@@ -160,8 +160,7 @@ def created(server: APIServer, pending: Pending, obj: Obj, managers: Arr | None 
     wished = dynamic.mutated(server, pending, kind, "CREATE", obj, None)
     if wished is not obj:
         # What was changed is looked at once more.
-        obj = defaults.apply_defaults(kind, wished)
-        obj, _ = admission.admit(server, made, obj, pending.request.user)
+        obj, _ = admission.admit(server, made, wished, pending.request.user)
     metadata = merged(
         obj["metadata"],
         uid=server.chance.uid(),
@@ -230,9 +229,6 @@ def current(server: APIServer, pending: Pending) -> tuple[Obj, int]:
     if pending.current is None or not pending.current[1]:
         raise errors.not_found(route.kind, route.name)
     return pending.current
-
-
-# Update and patch.
 
 
 def update(server: APIServer, pending: Pending) -> Write | Response:
@@ -311,22 +307,17 @@ def changed(
     new = defaults.apply_defaults(kind, new)
     if managers is None:
         managers = managing.updated(server, pending, kind, old, new, door)
-    new = strategy.prepare_update(kind, old, new, route.subresource)
+    new = strategy.prepare_update(kind, old, new, route.subresource, timestamp(server.now))
     if managers != get(new, "metadata", "managedFields", default=NOTHING):
         metadata = merged(new["metadata"], managedFields=managers or None)
         new = merged(new, metadata=metadata)
     rbac.check_escalation(server, pending.request, kind, new)
     new, ran = admission.admit(server, route, new, pending.request.user)
     pending.gates += [gate for gate in ran if gate not in pending.gates]
-    wished = dynamic.mutated(server, pending, kind, "UPDATE", new, old)
-    if wished is not new:
-        new = defaults.apply_defaults(kind, wished)
+    new = dynamic.mutated(server, pending, kind, "UPDATE", new, old)
     judged = with_(new, ("metadata", "resourceVersion"), asked) if asked else new
-    problems = validation.validate_update(kind, old, judged, route.subresource)
-    if new["metadata"].get("uid") != uid_of(old):
-        uid = new["metadata"].get("uid")
-        problem = fielderrors.wrong("metadata.uid", uid, "field is immutable")
-        problems = [problem, problem, *problems]
+    problems = _uid_problems(old, new)
+    problems += validation.validate_update(kind, old, judged, route.subresource)
     extra: tuple[tuple[str, Obj | None], ...] = ()
     if kind.kind == "Service" and not route.subresource and not problems:
         new, problems, extra = _allocate(server, new, old)
@@ -345,6 +336,14 @@ def changed(
     if rests == before:
         return _unchanged(server, pending, old)
     return Write(route.name, key, rests, revision, new, 200, extra)
+
+
+def _uid_problems(old: Obj, new: Obj) -> list[fielderrors.FieldError]:
+    """Another UID is told twice: by the generic registry, and by the kind's own strategy."""
+    uid = new["metadata"].get("uid")
+    if uid == uid_of(old):
+        return []
+    return [fielderrors.wrong("metadata.uid", uid, "field is immutable")] * 2
 
 
 def _check_versioned(kind: CustomKind, new: Obj, patch: bool) -> None:

@@ -59,7 +59,7 @@ def prepare_create(kind: Kind, obj: Obj, who: Obj) -> Obj:
     return hook(obj, who) if hook else obj
 
 
-def prepare_update(kind: Kind, old: Obj, new: Obj, subresource: str) -> Obj:
+def prepare_update(kind: Kind, old: Obj, new: Obj, subresource: str, now: str = "") -> Obj:
     """The object as it enters validation: what the client may not change is taken from `old`."""
     metadata, before = new["metadata"], old["metadata"]
     kept = {field: before.get(field) for field in ("creationTimestamp", "selfLink", "generation")}
@@ -70,7 +70,9 @@ def prepare_update(kind: Kind, old: Obj, new: Obj, subresource: str) -> Obj:
     new = with_(new, ("metadata",), merged(metadata, **kept))
     if isinstance(kind, CustomKind):
         return customresources.prepare_update(kind, old, new, subresource)
-    if subresource == "status":
+    if subresource == "approval":
+        new = merged(old, metadata=metadata, status=_approved(old, new, now))
+    elif subresource == "status":
         status = new.get("status")
         new = merged(old, metadata=_status_metadata(kind, old, new), status=status)
     elif "status" in kind.subresources:
@@ -83,6 +85,20 @@ def prepare_update(kind: Kind, old: Obj, new: Obj, subresource: str) -> Obj:
         generation = get(old, "metadata", "generation", default=0) + 1
         new = with_(new, ("metadata", "generation"), generation)
     return new
+
+
+def _approved(old: Obj, new: Obj, now: str) -> Obj:
+    """The door `approval` changes the conditions of a signing request, and notes when."""
+    held = {c.get("type"): c for c in get(old, "status", "conditions", default=NOTHING)}
+    rows = []
+    for row in get(new, "status", "conditions", default=NOTHING):
+        before = held.get(row.get("type"))
+        if before is None or before != row:
+            moved = row.get("lastTransitionTime") or now
+            updated = row.get("lastUpdateTime") or now
+            row = merged(row, lastUpdateTime=updated, lastTransitionTime=moved)
+        rows.append(row)
+    return merged(old.get("status") or EMPTY, conditions=rows or None)
 
 
 def _status_metadata(kind: Kind, old: Obj, new: Obj) -> Obj:

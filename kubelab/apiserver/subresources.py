@@ -34,6 +34,7 @@ from kubelab.apiserver import (
     customresources,
     decoding,
     deletion,
+    plugins,
     proxying,
     reading,
     registry,
@@ -153,7 +154,7 @@ def binding(server: APIServer, pending: Pending) -> Write:
         problem = f"pod {name} has non-empty .spec.schedulingGates"
     if problem:
         raise errors.conflict(kinds.named("v1/Pod"), name, problem, subresource="binding")
-    new = with_(old, ("spec", "nodeName"), node)
+    new = plugins.topology(server, with_(old, ("spec", "nodeName"), node), node)
     annotations = get(body, "metadata", "annotations", default=EMPTY)
     for key, value in annotations.items():
         new = with_(new, ("metadata", "annotations", key), value)
@@ -288,6 +289,8 @@ def status(server: APIServer, pending: Pending) -> Write | Response:
 HANDLERS: dict[tuple[str, str], Callable[[Any, Pending], Write | Response | None]] = {
     ("*", "scale"): scale,
     ("*", "status"): status,
+    ("*", "approval"): status,
+    ("*", "resize"): status,
     ("Pod", "binding"): binding,
     ("Pod", "eviction"): eviction,
     ("Pod", "ephemeralcontainers"): ephemeral_containers,

@@ -16,6 +16,11 @@ from kubelab.client.controller import Controller, Process
 from kubelab.client.leaderelection import Candidate
 from kubelab.controllers import sentences
 from kubelab.controllers.attachdetach import AttachDetachController
+from kubelab.controllers.certificates import (
+    CertificateApprover,
+    CertificateCleaner,
+    CertificateSigner,
+)
 from kubelab.controllers.clusterroleaggregation import ClusterRoleAggregationController
 from kubelab.controllers.cronjob import CronJobController
 from kubelab.controllers.daemonset import DaemonSetController
@@ -84,6 +89,9 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ResourceQuotaController,
     HorizontalController,
     ClusterRoleAggregationController,
+    CertificateApprover,
+    CertificateSigner,
+    CertificateCleaner,
 )
 
 
@@ -106,6 +114,8 @@ class ControllerManager(Candidate, Process):
         alone: bool = True,
     ) -> None:
         Process.__init__(self, name, controllers, servers=servers, agent="kube-controller-manager")
+        # There each loop has a service account of its own, with the rights that it needs.
+        self.groups = ("system:masters",)
         self.root_ca = root_ca
         self.elects, self.alone = elects, alone
 

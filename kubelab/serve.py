@@ -34,6 +34,8 @@ from kubelab.api.rest import ADMIN, Response
 from kubelab.user import make_request
 
 TICK_SECONDS = 0.02
+# How much virtual time the first events of a watch get while the clock is paused.
+ARRIVAL_SECONDS = 0.01
 LARGEST_BODY_BYTES = 3 * 1024 * 1024
 HANDSHAKE_SECONDS = 10
 LOOPBACK = "127.0.0.1"
@@ -251,7 +253,8 @@ class Handler(BaseHTTPRequestHandler):
         media = "text/plain; charset=utf-8" if text else "application/json"
         self.send_header("Content-Type", response.headers.get("Content-Type", media))
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-cache, private")
+        if "Cache-Control" not in response.headers:
+            self.send_header("Cache-Control", "no-cache, private")
         for name, value in response.headers.items():
             if name != "Content-Type":
                 for line in value.splitlines():
@@ -272,6 +275,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self.wfile.flush()
+        if self.owner.speed == 0:
+            # What is there already must come even where the clock stands still.
+            self.owner.cluster.run(ARRIVAL_SECONDS)
         sent = 0
         with contextlib.suppress(OSError):
             while not self.owner.stopping.is_set() and time.monotonic() < deadline:

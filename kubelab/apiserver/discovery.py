@@ -9,6 +9,7 @@ In Kubernetes: k8s.io/apiserver/pkg/endpoints/discovery and pkg/endpoints/discov
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +17,7 @@ from kubelab.api import kinds
 from kubelab.api.kinds import CustomKind, Kind
 from kubelab.api.objects import Obj, freeze
 from kubelab.api.rest import Request, Response
-from kubelab.apiserver import openapi
+from kubelab.apiserver import documents, health, openapi
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 TEXT = Obj({"Content-Type": "text/plain; charset=utf-8"})
@@ -27,27 +28,28 @@ VERSION = freeze({
     "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z",
     "goVersion": "", "compiler": "", "platform": "linux/amd64",
 })  # fmt: skip
-HEALTH = ("/healthz", "/livez", "/readyz")
-
-
 Rows = tuple[Kind, ...]
 
 
-def answer(request: Request, address: str, rows: Rows = kinds.ALL) -> Response | None:
+def answer(
+    request: Request, address: str, rows: Rows = kinds.ALL, now_ns: int = 0
+) -> Response | None:
     """The answer to a path of discovery, version or health; None for any other path.
 
     `rows` are all kinds that are served.
     """
     path = request.path.rstrip("/") or "/"
     if path.startswith("/openapi/"):
-        return openapi.answer(path, rows) or Response(404, TEXT, "404 page not found\n")
+        found = openapi.answer(request, rows, now_ns)
+        return found or Response(404, TEXT, "404 page not found\n")
     if path == "/version":
         return Response(200, JSON, VERSION)
-    if path in HEALTH or path.rpartition("/")[0] in HEALTH:
-        return _health(path, request)
+    if health.asked(path):
+        return health.answer(path, request)
     if path in ("/api", "/apis") and _wants_aggregated(request):
-        headers = Obj({"Content-Type": AGGREGATED, "Vary": "Accept"})
-        return Response(200, headers, _aggregated(rows, path == "/api"))
+        whole, tag = _aggregated(rows, path == "/api")
+        headers = {"Content-Type": AGGREGATED, "Cache-Control": "public"}
+        return documents.answer(request, tag, headers, whole)
     if path == "/api":
         body = {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [
             {"clientCIDR": "0.0.0.0/0", "serverAddress": f"{address}:6443"}]}  # fmt: skip
@@ -78,17 +80,16 @@ def _is_served(rows: Rows, parts: list[str]) -> bool:
     return known or (len(parts) > 3 and parts[1] in _groups(rows))
 
 
-def _health(path: str, request: Request) -> Response:
-    if "verbose" in request.query:
-        lines = ["[+]ping ok", "[+]etcd ok", f"{path.strip('/').split('/')[0]} check passed"]
-        return Response(200, TEXT, "\n".join(lines) + "\n")
-    return Response(200, TEXT, "ok")
-
-
 def _wants_aggregated(request: Request) -> bool:
-    accept = next((v for k, v in request.headers.items() if k.lower() == "accept"), "")
-    first = accept.partition(",")[0].replace(" ", "")
-    return first == AGGREGATED
+    """Whether the first form asked for that is served is the aggregated one."""
+    for type_, parameters in documents.media(request):
+        if type_ in ("application/json", "application/*", "*/*"):
+            if not parameters.get("as"):
+                return False
+            asked = (parameters["as"], parameters.get("g"), parameters.get("v"))
+            if asked == ("APIGroupDiscoveryList", "apidiscovery.k8s.io", "v2"):
+                return True
+    return False
 
 
 @lru_cache(maxsize=8)
@@ -110,7 +111,7 @@ def _group(rows: Rows, name: str) -> dict[str, Any]:
 
 
 def _paths(rows: Rows) -> list[str]:
-    paths = {"/api", "/api/v1", "/apis", "/apis/", *HEALTH, "/version"}
+    paths = {"/api", "/api/v1", "/apis", "/apis/", *health.PATHS, "/version"}
     for kind in rows:
         if kind.group:
             paths |= {f"/apis/{kind.group}", kind.path}
@@ -155,8 +156,8 @@ def verbs(kind: Kind) -> list[str]:
 
 
 @lru_cache(maxsize=16)
-def _aggregated(served: Rows, core: bool) -> Obj:
-    """The aggregated form: of the core group, or of all named ones."""
+def _aggregated(served: Rows, core: bool) -> tuple[Obj, str]:
+    """The aggregated form, of the core group or of all named ones, and its hash."""
     items: list[dict[str, Any]] = []
     for group in ("",) if core else _groups(served):
         versions: list[dict[str, Any]] = []
@@ -166,10 +167,11 @@ def _aggregated(served: Rows, core: bool) -> Obj:
                 entry = {"version": rows[0].version, "resources": resources}
                 versions.append({**entry, "freshness": "Current"})
         items.append({"metadata": {"name": group} if group else {}, "versions": versions})
-    return freeze({  # type: ignore[no-any-return]
+    body = {
         "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {},
         "items": items,
-    })  # fmt: skip
+    }  # fmt: skip
+    return freeze(body), documents.digest(json.dumps(body))
 
 
 def _response_kind(kind: Kind) -> dict[str, str]:

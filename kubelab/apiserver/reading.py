@@ -43,7 +43,9 @@ HEAD = ("kind", "apiVersion")
 def elsewhere(server: APIServer, request: Request) -> Response:
     """Paths that lead to no object: discovery, health, version; else 404."""
     rows = customresources.served(server.custom)
-    response = discovery.answer(request, server.address, aggregation.served(server, rows), server.now)
+    response = discovery.answer(
+        request, server.address, aggregation.served(server, rows), server.now
+    )
     if response is not None:
         server.note(code=response.status)
         return response

@@ -109,10 +109,12 @@ class AttachDetachController(Controller):
     def sync(self, key: str) -> None:
         """Where is the volume needed, where is it attached?"""
         volume = self.volumes.get(key)
+        # Attachments under other names are somebody else's.
         held = {
             attachment["spec"]["nodeName"]: attachment
             for attachment in self.attachments
             if get(attachment, "spec", "source", "persistentVolumeName") == key
+            and name_of(attachment).startswith("csi-")
         }
         wanted = self._wanted(volume) if volume is not None else {}
         self.note(wish=len(wanted), seen=len(held), act="—")

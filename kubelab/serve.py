@@ -36,6 +36,7 @@ from kubelab.user import make_request
 TICK_SECONDS = 0.02
 # How much virtual time the first events of a watch get while the clock is paused.
 ARRIVAL_SECONDS = 0.01
+NOT_MODIFIED = 304
 LARGEST_BODY_BYTES = 3 * 1024 * 1024
 HANDSHAKE_SECONDS = 10
 LOOPBACK = "127.0.0.1"
@@ -251,8 +252,10 @@ class Handler(BaseHTTPRequestHandler):
             body = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         self.send_response(response.status)
         media = "text/plain; charset=utf-8" if text else "application/json"
-        self.send_header("Content-Type", response.headers.get("Content-Type", media))
-        self.send_header("Content-Length", str(len(body)))
+        if response.status != NOT_MODIFIED:
+            # Here nothing is said of the body, or the client would take it for the kept one's.
+            self.send_header("Content-Type", response.headers.get("Content-Type", media))
+            self.send_header("Content-Length", str(len(body)))
         if "Cache-Control" not in response.headers:
             self.send_header("Cache-Control", "no-cache, private")
         for name, value in response.headers.items():

@@ -3,11 +3,11 @@
 A request for one of these (`connecting.py`) leads to a message to the kubelet of the pod's node;
 the client's call stays open until the kubelet has answered. A call that asks for a stream (a
 followed log, or an upgraded connection) is answered when the kubelet agrees; what comes later
-reaches the client as `watched(call, "DATA", piece)` until `closed(call)`; a piece has a `channel` (1 output,
-2 errors, 3 the end, as a Status) and its `data`. What the client sends goes the other way by
-`stream_input`. Through one stream of forwarded ports go many connections, each with two channels
-(`stream_connect` opens one): 2i for the bytes of number i, 2i + 1 for what went wrong; data None is
-a channel's end.
+reaches the client as `watched(call, "DATA", piece)` until `closed(call)`; a piece has a `channel`
+(1 output, 2 errors, 3 the end, as a Status) and its `data`. What the client sends goes the other
+way by `stream_input`. Through one stream of forwarded ports go many connections, each with two
+channels (`stream_connect` opens one): 2i for the bytes of number i, 2i + 1 for what went wrong;
+data None is a channel's end.
 
 In Kubernetes: apimachinery's util/proxy (UpgradeAwareHandler) and the API server's
 generic/rest/streamer.go, with the kubelet's HTTP server behind them.

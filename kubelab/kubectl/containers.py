@@ -1,142 +1,32 @@
-"""kubectl logs, exec and what else reaches into containers, through the pod's subresources.
+"""kubectl exec, attach and port-forward: into a pod's containers and to its ports.
 
-In Kubernetes: k8s.io/kubectl/pkg/cmd/logs, exec, attach, portforward and cp. The streams of a
-terminal are left out: a command's output comes when it has ended.
+The built-in kubectl has no terminal and no sockets of its own. Input is what it is given; a port
+that is forwarded is asked one request, and the answer is printed.
+
+In Kubernetes: k8s.io/kubectl/pkg/cmd/exec, attach and portforward.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from kubelab.api import kinds, selectors
 from kubelab.api.errors import ApiError
-from kubelab.api.objects import Obj, annotations_of, get, name_of
+from kubelab.api.objects import EMPTY, Obj, get, name_of, namespace_of
 from kubelab.api.rest import url
+from kubelab.kubectl import streaming
 from kubelab.kubectl.errors import Failed, fail, usage
-from kubelab.kubectl.flags import seconds
-from kubelab.kubectl.resources import kind_of, named
+from kubelab.kubectl.resources import kind_of
 from kubelab.kubectl.session import Session, quote
 
-LOGS = (
-    "container,c= follow,f previous,p tail= since= since-time= timestamps limit-bytes= "
-    "all-containers selector,l= prefix all-pods max-log-requests= ignore-errors "
-    "pod-running-timeout="
+EXEC = "container,c= stdin,i tty,t quiet,q filename,f=* pod-running-timeout="
+PORTS = "address=* pod-running-timeout="
+RECORDED = (
+    "All commands and output from this session will be recorded in container logs, including "
+    "credentials and sensitive information passed through the command prompt."
 )
-EXEC = (
-    "container,c= stdin,i tty,t quiet,q filename,f=* pod-running-timeout= address= no-preserve "
-    "retries="
-)
-DEBUG = "image= target= container,c= stdin,i tty,t profile= copy-to= share-processes env=*"
-POD = kinds.named("v1/Pod")
-UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket",
-           "Sec-WebSocket-Protocol": "v5.channel.k8s.io"}  # fmt: skip
-# A command that runs longer in virtual time is left.
-LONGEST_SECONDS = 600
-DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
-
-
-def logs(session: Session, args: list[str]) -> None:
-    """Runs `kubectl logs`."""
-    flags = session.flags
-    if flags.has("selector"):
-        pods = session.list(POD, session.namespace, flags.text("selector"))
-    elif args:
-        pods = [_pod_of(session, args[0])]
-    else:
-        raise usage("logs", "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or "
-                    "TYPE/NAME is a required argument for the logs command")  # fmt: skip
-    container = args[1] if len(args) > 1 else flags.text("container")
-    for pod in pods:
-        every = flags.on("all-containers")
-        names = _containers(pod) if every else [container or _default(session, pod)]
-        for name in names:
-            _log(session, pod, name)
-
-
-def _pod_of(session: Session, arg: str) -> Obj:
-    """The pod that is meant by name, or the first one of a workload."""
-    word, slash, name = arg.partition("/")
-    kind = kind_of(session, word) if slash else POD
-    try:
-        obj = session.get(kind, session.namespace, name if slash else arg)
-        if kind.kind == "Pod":
-            return obj
-    except ApiError as error:
-        if error.code == 404:
-            text = error.status.get("message", "")
-            raise fail(
-                f'error from server (NotFound): {text} in namespace "{session.namespace}"'
-            ) from None
-        raise
-    held = get(obj, "spec", "selector") or {}
-    selector = selectors.equal(held) if kind.kind == "Service" else selectors.compile_selector(held)
-    pods = session.list(POD, session.namespace, str(selector))
-    if not pods:
-        raise fail(f"timed out waiting for the condition: no pod of {arg}")
-    running = [pod for pod in pods if get(pod, "status", "phase") == "Running"]
-    chosen = (running or pods)[0]
-    if len(pods) > 1:
-        session.warn(f"Found {len(pods)} pods, using pod/{name_of(chosen)}")
-    return chosen  # type: ignore[no-any-return]
-
-
-def _containers(pod: Obj) -> list[str]:
-    spec = pod.get("spec") or {}
-    return [
-        container["name"]
-        for field in ("initContainers", "containers", "ephemeralContainers")
-        for container in spec.get(field) or ()
-    ]
-
-
-def _default(session: Session, pod: Obj) -> str:
-    """The container that is meant where none is named."""
-    wished = annotations_of(pod).get(DEFAULT_CONTAINER)
-    names = [container["name"] for container in get(pod, "spec", "containers", default=())]
-    if wished in names:
-        return str(wished)
-    if len(_containers(pod)) > 1:
-        session.warn(f'Defaulted container "{names[0]}" out of: {_described(pod)}')
-    return names[0] if names else ""
-
-
-def _described(pod: Obj) -> str:
-    spec = pod.get("spec") or {}
-    texts = [container["name"] for container in spec.get("containers") or ()]
-    texts += [f"{c['name']} (ephem)" for c in spec.get("ephemeralContainers") or ()]
-    texts += [f"{c['name']} (init)" for c in spec.get("initContainers") or ()]
-    return ", ".join(texts)
-
-
-def _log(session: Session, pod: Obj, container: str) -> None:
-    flags = session.flags
-    if container not in _containers(pod):
-        raise fail(f"container {container} is not valid for pod {name_of(pod)} out of: "
-                   f"{_described(pod)}")  # fmt: skip
-    query = [f"container={quote(container)}"]
-    if flags.on("previous"):
-        query.append("previous=true")
-    if flags.on("timestamps"):
-        query.append("timestamps=true")
-    tail = flags.text("tail", "10" if flags.has("selector") else "-1")
-    if not tail.startswith("-"):
-        query.append(f"tailLines={tail}")
-    if flags.has("since"):
-        query.append(f"sinceSeconds={int(seconds(flags.text('since')))}")
-    if flags.has("since-time"):
-        query.append(f"sinceTime={quote(flags.text('since-time'))}")
-    if flags.has("limit-bytes"):
-        query.append(f"limitBytes={flags.text('limit-bytes')}")
-    path = url(POD, session.namespace, name_of(pod), "log")
-    text = _text(session.call("GET", f"{path}?{'&'.join(query)}", None, {"Accept": "*/*"}))
-    if flags.on("prefix"):
-        head = f"[pod/{name_of(pod)}/{container}] "
-        text = "".join(head + line for line in text.splitlines(keepends=True))
-    session.out.append(text)
-
-
-def _text(body: Any) -> str:
-    return body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
+ENTER = "If you don't see a command prompt, try pressing enter."
+NO_TTY = "Unable to use a TTY - input is not a terminal or the right kind of file"
+COMPLETED = ("Succeeded", "Failed")
 
 
 def execute(session: Session, args: list[str]) -> None:
@@ -144,79 +34,194 @@ def execute(session: Session, args: list[str]) -> None:
     flags = session.flags
     command = flags.rest or []
     if not args:
-        raise usage("exec", "pod, type/name or --filename must be specified")
+        raise fail("pod, type/name or --filename must be specified")
+    if not command and len(args) > 1:
+        raise usage("exec", "exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- "
+                    "[COMMAND] instead")  # fmt: skip
     if not command:
-        raise usage("exec", "you must specify at least one command for the container")
-    pod = _found(session, args[0])
+        raise fail("you must specify at least one command for the container")
+    pod = streaming.found(session, args[0])
+    phase = get(pod, "status", "phase")
+    if phase in COMPLETED:
+        raise fail(f"cannot exec into a container in a completed pod; current phase is {phase}")
+    container = streaming.chosen(session, pod)
     if flags.on("tty"):
-        session.warn("Unable to use a TTY - input is not a terminal or the right kind of file")
-    if get(pod, "status", "phase") in ("Succeeded", "Failed"):
-        raise fail("cannot exec into a container in a completed pod; current phase is "
-                   f"{pod['status']['phase']}")  # fmt: skip
-    container = flags.text("container") or _default(session, pod)
-    query = [f"command={quote(word)}" for word in command]
-    query += [f"container={quote(container)}", "stdout=true", "stderr=true"]
+        session.warn(NO_TTY)
+    query = streaming.asking(command, container, flags.on("stdin"))
+    stream = streaming.opened(session, pod, "exec", query)
     if flags.on("stdin"):
-        query.append("stdin=true")
-    path = url(POD, session.namespace, name_of(pod), "exec")
-    _talk(session, f"{path}?{'&'.join(query)}")
-
-
-def _talk(session: Session, path: str) -> None:
-    """A command over an upgraded connection: its output, and its exit code."""
-    response = session.cluster.request("GET", path, None, UPGRADE)
-    if not response.ok:
-        raise ApiError(response.body)
-    stream = response.body
-    if not hasattr(stream, "pieces"):
-        raise fail("this server is too far away for streams; use a real kubectl")
-    if session.flags.on("stdin"):
         stream.write(session.stdin, end=True)
-    over = stream.wait(LONGEST_SECONDS)
-    session.out.append(stream.text(1))
-    if stream.text(2):
-        session.err.append(stream.text(2))
-    ends = [data for channel, data in stream.pieces if channel == 3]
-    stream.cancel()
-    if not over or not ends:
-        raise fail(f"the command has not ended within {LONGEST_SECONDS} s")
-    if ends[0].get("reason") == "NonZeroExitCode":
-        code = int(ends[0]["details"]["causes"][0]["message"])
-        raise Failed(f"command terminated with exit code {code}", code)
-    if ends[0].get("status") != "Success":
-        raise fail(ends[0].get("message", ""))
-
-
-def _found(session: Session, arg: str) -> Obj:
-    """The pod of an argument; the server's own words where it is not there."""
-    if "/" in arg:
-        target = named(session, [arg])[0]
-        session.get(target.kind, target.namespace, target.name)
-        return _pod_of(session, arg)
-    return session.get(POD, session.namespace, arg)
-
-
-def _beyond(session: Session, args: list[str], what: str) -> None:
-    if args:
-        _found(session, args[0].partition(":")[0])
-    raise fail(f"the built-in kubectl does not {what}; use a real kubectl on `kubelab serve`")
+    stream.wait(streaming.LONGEST_SECONDS)
+    streaming.finish(session, stream)
 
 
 def attach(session: Session, args: list[str]) -> None:
-    """Refuses `kubectl attach`."""
-    _beyond(session, args, "attach to containers")
+    """Runs `kubectl attach`."""
+    flags = session.flags
+    if not args and not flags.many("filename"):
+        raise fail("at least 1 argument is required for attach")
+    if len(args) > 1:
+        raise fail(f'the server doesn\'t have a resource type "{args[0]}"')
+    pod = streaming.found(session, args[0])
+    phase = get(pod, "status", "phase")
+    if phase in COMPLETED:
+        raise fail(f"cannot attach a container in a completed pod; current phase is {phase}")
+    container = streaming.chosen(session, pod, doing="cannot attach to the container: ")
+    attach_to(session, pod, container)
+
+
+def attach_to(session: Session, pod: Obj, container: str, *, stay: bool = False) -> None:
+    """Shows what a container writes, with input for it if there is some; `stay`: to its end."""
+    flags = session.flags
+    given = _containers(pod).get(container) or EMPTY
+    stdin = flags.on("stdin") and bool(given.get("stdin"))
+    if flags.on("tty") and not given.get("tty") and not flags.on("quiet"):
+        session.warn(f"error: Unable to use a TTY - container {container} did not allocate one")
+    elif flags.on("tty"):
+        session.warn(NO_TTY)
+    if not flags.on("quiet"):
+        session.warn(RECORDED)
+        session.warn(ENTER)
+    stream = streaming.opened(session, pod, "attach", streaming.asking([], container, stdin))
+    if stdin:
+        stream.write(session.stdin, end=True)
+    if stdin or stay:
+        stream.wait(streaming.LONGEST_SECONDS)
+    else:
+        streaming.settled(session, stream)
+    session.out.append(stream.text(1))
+    if stream.text(2):
+        session.err.append(stream.text(2))
+    status = streaming.status_of(stream)
+    stream.cancel()
+    if status is not None and status.get("status") != "Success":
+        raise fail(status.get("message", ""))
+
+
+def awaited(session: Session, pod: Obj, container: str, limit_seconds: float) -> Obj:
+    """Lets time pass until a container runs or has ended; its state."""
+
+    def state(obj: Obj | None) -> Obj:
+        rows = [
+            row
+            for field in ("containerStatuses", "ephemeralContainerStatuses")
+            for row in get(obj or EMPTY, "status", field, default=())
+            if row["name"] == container
+        ]
+        return rows[0].get("state", EMPTY) if rows else EMPTY
+
+    def begun(obj: Obj | None) -> bool:
+        return obj is None or not {"running", "terminated"}.isdisjoint(state(obj))
+
+    where = (streaming.POD, namespace_of(pod), name_of(pod))
+    if not session.wait(*where, begun, limit_seconds):
+        raise fail("timed out waiting for the condition")
+    return state(session.get(*where))
+
+
+def show_log(session: Session, pod: Obj, container: str) -> None:
+    """Prints what a container has written."""
+    path = url(streaming.POD, namespace_of(pod), name_of(pod), "log")
+    text = session.call("GET", f"{path}?container={quote(container)}", None, {"Accept": "*/*"})
+    session.out.append(text.decode(errors="replace") if isinstance(text, bytes) else str(text))
+
+
+def _containers(pod: Obj) -> dict[str, Obj]:
+    return {c["name"]: c for field in streaming.FIELDS for c in get(pod, "spec", field, default=())}
+
+
+# Ports.
 
 
 def port_forward(session: Session, args: list[str]) -> None:
-    """Refuses `kubectl port-forward`."""
-    _beyond(session, args, "forward ports")
+    """Runs `kubectl port-forward`: one request to each port."""
+    if len(args) < 2:
+        raise usage("port-forward", "TYPE/NAME and list of ports are required for port-forward")
+    word, slash, name = args[0].partition("/")
+    kind = kind_of(session, word).kind if slash else "Pod"
+    pod = streaming.found(session, args[0])
+    asked = pairs = [_pair(text) for text in args[1:]]
+    if kind == "Service":
+        service = session.get(kind_of(session, word), session.namespace, name)
+        pairs = [(local, _target(service, pod, remote)) for local, remote in pairs]
+    ports = [
+        (str(number) if local == remote and not local.isdigit() else local, number)
+        for (local, _), (_, remote) in zip(asked, pairs, strict=True)
+        for number in [_number(pod, remote)]
+    ]
+    phase = get(pod, "status", "phase")
+    if phase != "Running":
+        raise fail(f"unable to forward port because pod is not running. Current status={phase}")
+    shown: list[tuple[int, int]] = []
+    for local, port in ports:
+        number = _local(local, len(shown))
+        for address in ("127.0.0.1", "[::1]"):
+            session.print(f"Forwarding from {address}:{number} -> {port}")
+        shown.append((number, port))
+    session.warn("This kubectl has no sockets: it asks GET / of each port once, and ends.")
+    for number, port in shown:
+        _ask(session, pod, number, port)
 
 
-def copy(session: Session, args: list[str]) -> None:
-    """Refuses `kubectl cp`."""
-    _beyond(session, [arg for arg in args if ":" in arg][:1], "copy files")
+def _pair(text: str) -> tuple[str, str]:
+    local, colon, remote = text.partition(":")
+    if ":" in remote:
+        raise fail(f"invalid port format '{text}'")
+    return (local, remote) if colon else (text, text)
 
 
-def debug(session: Session, args: list[str]) -> None:
-    """Refuses `kubectl debug`."""
-    _beyond(session, args, "add debugging containers")
+def _target(service: Obj, pod: Obj, remote: str) -> str:
+    """The port of the pod that a service's port leads to, by number or name."""
+    for row in get(service, "spec", "ports", default=()):
+        if remote in (str(row["port"]), row.get("name")):
+            return str(row.get("targetPort") or row["port"])
+    what = "port" if remote.isdigit() else "named port"
+    shown = remote if remote.isdigit() else f"'{remote}'"
+    if remote.isdigit():
+        raise fail(f"Service {name_of(service)} does not have a service {what} {shown}")
+    raise fail(f"Service '{name_of(service)}' does not have a {what} {shown}")
+
+
+def _number(pod: Obj, remote: str) -> int:
+    """A port by number, or by its name in the pod."""
+    if remote.isdigit():
+        if not 0 < int(remote) < 65536:
+            words = f'strconv.ParseUint: parsing "{remote}": value out of range'
+            raise fail("remote port must be > 0" if remote == "0" else
+                       f"error parsing remote port '{remote}': {words}")  # fmt: skip
+        return int(remote)
+    for container in get(pod, "spec", "containers", default=()):
+        for row in container.get("ports") or ():
+            if row.get("name") == remote:
+                return int(row["containerPort"])
+    raise fail(f"Pod '{name_of(pod)}' does not have a named port '{remote}'")
+
+
+def _local(text: str, place: int) -> int:
+    """The port on this side; a free one is a number of the same kind each time."""
+    if text in ("", "0"):
+        return 40000 + place
+    if text.isdigit() and int(text) < 65536:
+        return int(text)
+    why = "value out of range" if text.isdigit() else "invalid syntax"
+    raise fail(f"error parsing local port '{text}': strconv.ParseUint: parsing \"{text}\": {why}")
+
+
+def _ask(session: Session, pod: Obj, number: int, port: int) -> None:
+    """One request through the forwarded port; what the pod answers is printed as it comes."""
+    session.print(f"Handling connection for {number}")
+    try:
+        stream: Any = streaming.opened(
+            session, pod, "portforward", [f"ports={port}"], streaming.PORTS
+        )
+    except ApiError as error:
+        raise fail(f"error upgrading connection: {error.status.get('message', '')}") from None
+    head = f"GET / HTTP/1.1\r\nHost: localhost:{number}\r\nConnection: close\r\n\r\n"
+    stream.write(head.encode())
+    stream.wait(streaming.LONGEST_SECONDS)
+    answer, wrong = stream.text(0), stream.text(1)
+    stream.cancel()
+    if wrong:
+        session.warn(f"an error occurred forwarding {number} -> {port}: {wrong}")
+        raise Failed("error: lost connection to pod")
+    session.out.append(answer.replace("\r\n", "\n"))

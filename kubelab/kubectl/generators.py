@@ -10,6 +10,7 @@ from typing import Any
 from kubelab.api import selectors
 from kubelab.api.errors import ApiError
 from kubelab.api.objects import Obj, freeze, get, labels_of, name_of
+from kubelab.kubectl import running
 from kubelab.kubectl.create import make
 from kubelab.kubectl.errors import fail, usage
 from kubelab.kubectl.resources import Target, chosen, each, named
@@ -41,9 +42,7 @@ def run(session: Session, args: list[str]) -> None:
     flags.require("image")
     if not args:
         raise usage("run", "NAME is required for run")
-    if flags.on("stdin") or flags.on("tty") or flags.on("rm") or flags.on("attach"):
-        raise fail("the built-in kubectl cannot attach to a container; run without -i, -t and "
-                   "--rm, then read its logs")  # fmt: skip
+    attached = running.check(flags)
     name, command = args[0], [*args[1:], *(flags.rest or ())]
     container: dict[str, Any] = {"image": flags.text("image"), "name": name, "resources": {}}
     if flags.many("env"):
@@ -54,6 +53,7 @@ def run(session: Session, args: list[str]) -> None:
         container["imagePullPolicy"] = flags.text("image-pull-policy")
     if command:
         container["command" if flags.on("command") else "args"] = command
+    container.update(running.input_of(flags))
     metadata: dict[str, Any] = {"name": name}
     metadata["labels"] = pairs(flags.text("labels")) or {"run": name}
     if flags.many("annotations"):
@@ -68,12 +68,18 @@ def run(session: Session, args: list[str]) -> None:
         },
         "status": {},
     }  # fmt: skip
+    before = len(session.out)
     made = make(session, freeze(pod), manager="kubectl-run")
+    if attached:
+        # Nothing is said of the pod that is made: what it writes is what is asked for.
+        del session.out[before:]
     if flags.on("expose"):
         if not flags.has("port"):
             raise fail("--port must be set when exposing a service")
         port = flags.number("port")
         make(session, freeze(_service(name, dict(labels_of(made)), [(port, "TCP")], {})))
+    if attached:
+        running.follow(session, made, restart)
 
 
 def _variable(text: str) -> dict[str, str]:

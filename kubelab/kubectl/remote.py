@@ -22,7 +22,7 @@ import yaml
 
 from kubelab.api.objects import EMPTY, Obj, freeze
 from kubelab.api.rest import Response
-from kubelab.kubectl import commands
+from kubelab.kubectl import commands, remote_streams
 
 # How long one watch stays open while something is waited for.
 WATCH_SECONDS = 1
@@ -54,11 +54,15 @@ class Remote:
             sent.setdefault("Content-Type", "application/json")
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
+        if "Upgrade" in sent:
+            return remote_streams.upgrade(self.url, path, sent, self._trust())
         request = Request(self.url + path, data=data, headers=sent, method=method)
         try:
             answer = urlopen(request, context=self._trust())
         except HTTPError as error:
             answer = error
+        if answer.status == 200 and "follow=true" in path.partition("?")[2].split("&"):
+            return Response(200, EMPTY, remote_streams.RemoteLog(answer))
         with answer:
             self.date = answer.headers.get("Date") or self.date
             text = answer.read()
@@ -141,7 +145,7 @@ def main(argv: Sequence[str]) -> int:
             f"error: no server: give --server or KUBECONFIG (looked in {kubeconfig})\n"
         )
         return 1
-    stdin = sys.stdin.read() if "-" in words and not sys.stdin.isatty() else ""
+    stdin = sys.stdin.read() if _reads(words) and not sys.stdin.isatty() else ""
     try:
         code, out, err = commands.execute(remote, words, stdin, namespace)
     except OSError as error:
@@ -153,6 +157,12 @@ def main(argv: Sequence[str]) -> int:
     sys.stdout.write(out)
     sys.stderr.write(err)
     return code
+
+
+def _reads(words: list[str]) -> bool:
+    """Whether a command line asks for our input: as a file, or for a container."""
+    ours = words[: words.index("--")] if "--" in words else words
+    return any(word in ("-", "--stdin", "-i", "-it", "-ti") for word in ours)
 
 
 def _value(words: list[str], *names: str) -> str:

@@ -154,7 +154,8 @@ class Binder:
         if binding is None:
             return False
         text = "waiting on permit for pod: preempted" if binding.permits else f"preempted by {by}"
-        self.fail(binding, text)
+        self.scheduler.note(taken_back=key)
+        self.fail(binding, text, told=False)
         return True
 
     def remember(self, event: ClusterEvent) -> None:
@@ -269,18 +270,21 @@ class Binder:
         reason: str = "SchedulerError",
         *,
         quiet: bool = False,
+        told: bool = True,
     ) -> None:
         """Undoes the choice.
 
         That a place has become free is an event for the pods that wait, unless it was taken and
-        given back in one and the same cycle (`quiet`).
+        given back in one and the same cycle (`quiet`). The event being handled is about this pod,
+        unless it makes room for another one (not `told`).
         """
         scheduler, key = self.scheduler, binding.pod.key
         self.under_way.pop(key, None)
         self.patient.pop(key, None)
         for timer in (binding.timer, *binding.permits.values()):
             scheduler.cancel(timer)
-        scheduler.note(pod=key, failed=message)
+        if told:
+            scheduler.note(pod=key, failed=message)
         scheduler.history.take_back(key, message)
         assumed = scheduler.handle.assumed_volumes
         for volume in [name for name, pod in assumed.items() if pod == key]:

@@ -184,15 +184,14 @@ class EventHandlers:
         nominator = self.scheduler.nominator
         before = get(old, "status", "nominatedNodeName", default="")
         after = get(new, "status", "nominatedNodeName", default="")
-        known = nominator.find(pod.key)
         if after and (nominator.node_of.get(pod.key) is None or before != after):
             nominator.add(pod, after)
         elif before and not after and nominator.node_of.get(pod.key) == before:
             nominator.remove(pod.key)
         else:
             nominator.update(pod)
-        if known is not None and before and before != after:
-            self._place_free(known)
+        if before and before != after:
+            self._place_free(pod)
 
     # Volumes and what belongs to them.
 

@@ -72,6 +72,29 @@ def _neighbours(detail: Any) -> str:
     return f"no such pod where {detail['place']}"
 
 
+def _zone(detail: Any) -> str:
+    places = " or ".join(detail["wants"].split("__"))
+    return f"the node label {detail['key']}={places}"
+
+
+def _limit(detail: Any) -> str:
+    most = detail["has"] + detail["adds"]
+    return f"a limit of {most} volumes of {detail['driver']} instead of {detail['limit']}"
+
+
+def _exclusive(detail: Any) -> str:
+    if "claim" in detail:
+        return f"no other pod that uses the claim {detail['claim']}"
+    return f"a disk that {detail['used_by']} does not use"
+
+
+def _volume(detail: Any) -> str:
+    if "claim" not in detail:
+        return f"a volume {detail['volume']} that may be used on this node"
+    size = amount("memory", detail["size"])
+    return f"a free volume of {size} for the claim {detail['claim']}"
+
+
 WORDS: dict[str, Callable[[Any], str]] = {
     "NodeResourcesFit": _resources,
     "TaintToleration": _taint,
@@ -80,4 +103,8 @@ WORDS: dict[str, Callable[[Any], str]] = {
     "NodePorts": lambda detail: f"host port {detail['port']} free",
     "PodTopologySpread": _spread,
     "InterPodAffinity": _neighbours,
+    "VolumeZone": _zone,
+    "NodeVolumeLimits": _limit,
+    "VolumeRestrictions": _exclusive,
+    "VolumeBinding": _volume,
 }

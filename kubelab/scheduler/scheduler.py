@@ -18,19 +18,19 @@ from kubelab.client.events import Recorder
 from kubelab.client.leaderelection import Candidate
 from kubelab.client.sentences import heard
 from kubelab.scheduler import config
-from kubelab.scheduler.asking import PluginError, ask, warn
+from kubelab.scheduler.asking import PluginError, warn
 from kubelab.scheduler.binding import Binder
 from kubelab.scheduler.cache import Cache
 from kubelab.scheduler.cycle import NO_NODES, Outcome, choose, decision_of, evaluate
 from kubelab.scheduler.decision import Decision
 from kubelab.scheduler.eventhandlers import KINDS, EventHandlers, InformerLister
 from kubelab.scheduler.eviction import Evictor
-from kubelab.scheduler.framework import SUCCESS, UNSCHEDULABLE, Cycle, Handle, Status
+from kubelab.scheduler.framework import Cycle, Handle
 from kubelab.scheduler.history import Decisions
 from kubelab.scheduler.memo import Memo
 from kubelab.scheduler.nominator import Nominator
-from kubelab.scheduler.plugins.defaultpreemption import Nomination
 from kubelab.scheduler.podinfo import PodInfo
+from kubelab.scheduler.postfilter import make_room
 from kubelab.scheduler.queue import FLUSH_SECONDS, Queued, SchedulingQueue
 from kubelab.scheduler.sentences import detail_of, sentence
 from kubelab.scheduler.wakeups import ClusterEvent
@@ -267,31 +267,13 @@ class Scheduler(Candidate):
 
     def _refused(self, queued: Queued, cycle: Cycle, outcome: Outcome) -> None:
         """No node is left: PostFilter plugins may still make room."""
-        # Without a plugin that could make room a nomination has lost its reason.
-        nomination = Nomination(None if cycle.profile.at("postFilter") else "")
-        reasons: list[str] = []
-        for plugin, _ in cycle.profile.at("postFilter"):
-            result = ask(plugin, "post_filter", cycle, outcome)
-            if isinstance(result, Nomination):
-                nomination, result = result, result.status
-                if result is None:
-                    reasons = []
-                    break
-            if isinstance(result, Status):
-                if result.code == SUCCESS:
-                    reasons = []
-                    break
-                if result.code != UNSCHEDULABLE:
-                    # An error, or the word that nothing can help: the others are not asked.
-                    reasons = list(result.reasons)
-                    break
-                reasons += result.reasons
+        nomination, words = make_room(cycle, outcome)
         decision = decision_of(
             queued.pod,
             self.now,
             outcome,
             cycle,
-            message=outcome.message(", ".join(reasons)),
+            message=outcome.message(words),
             nominated_node=nomination.node or None,
             victims=tuple(victim.key for victim in nomination.victims),
         )

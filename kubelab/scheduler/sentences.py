@@ -82,6 +82,14 @@ def sentence(event: Event) -> str:
             f"Scheduler looks for pods that have waited over five minutes; "
             f"{detail['ready']} are tried again."
         )
+    if event.verb == "add_plugin":
+        return f"Scheduler asks {detail['plugin']} too from now on, because you added it."
+    if "failed" in detail and event.verb != "schedule_one":
+        return f"Scheduler gives up the place of {detail['pod']}: {_clipped(detail['failed'])}."
+    if "allowed_by" in detail:
+        return f"Scheduler binds {detail['pod']} because {detail['allowed_by']} lets it go on."
+    if "victim" in detail:
+        return _eviction(event, detail)
     if "bound" in detail:
         return (
             f"Scheduler records that {detail['bound']} is bound to {detail['node']}, "
@@ -106,6 +114,13 @@ def _cycle(detail: Any) -> str:
         return "Scheduler finds its queue empty, because the pod was taken or deleted before."
     if detail.get("skipped"):
         return f"Scheduler skips {pod} because it is being deleted."
+    if detail.get("failed"):
+        return f"Scheduler takes {pod} back from {detail['node']}: {_clipped(detail['failed'])}."
+    if detail.get("waits_for"):
+        return (
+            f"Scheduler keeps {detail['node']} for {pod} and waits up to {detail['seconds']:g} s, "
+            f"because {detail['waits_for']} has not allowed it yet."
+        )
     if detail.get("node"):
         return _picked(pod, detail)
     if detail.get("victims"):
@@ -145,6 +160,22 @@ def _picked(pod: str, detail: Any) -> str:
         f"Scheduler picks {node} for {pod}: {mine} points against {best}; "
         f"most of the gap is {cause}."
     )
+
+
+def _eviction(event: Event, detail: Any) -> str:
+    """A victim was marked, deleted, or had gone before."""
+    victim = detail["victim"]
+    if detail.get("code", 200) >= 300:
+        return f"Scheduler hears that {victim} cannot be made to leave: {detail.get('message')}."
+    if detail.get("method") == "DELETE":
+        return f"Scheduler hears that {victim} is on its way out, to make room."
+    return f"Scheduler deletes {victim}, because a more important pod needs its place."
+
+
+def _clipped(message: str) -> str:
+    """The first words of a message, without its last full stop."""
+    words = message.rstrip(".").split()
+    return " ".join(words[:18]) + (" …" if len(words) > 18 else "")
 
 
 def _some(names: Any, count: int) -> str:

@@ -1,8 +1,9 @@
 """What if: how a pod would be decided on, had something been different.
 
-The pod is taken off its node in thought, and one cycle runs over the nodes as they are now; nothing
-is sent and nothing is kept. The scheduler that is asked is one of a copy of the world, so that its
-weights or its whole configuration may be changed before.
+The pod is taken off its node in thought, and one cycle runs over the nodes as they are now; if none
+takes it, it is seen who would have to make room. Nothing is sent and nothing is kept. The scheduler
+that is asked is one of a copy of the world, so that its weights or its whole configuration may be
+changed before.
 
 In Kubernetes: nothing like it; the nearest are the dry runs of preemption and of the autoscaler.
 """
@@ -14,9 +15,11 @@ from typing import Any, NamedTuple
 
 from kubelab.api.objects import Obj
 from kubelab.scheduler import config
+from kubelab.scheduler.asking import PluginError
 from kubelab.scheduler.cycle import NO_NODES, choose, decision_of, evaluate
 from kubelab.scheduler.decision import Decision
 from kubelab.scheduler.framework import Cycle
+from kubelab.scheduler.postfilter import make_room
 from kubelab.scheduler.profile import REGISTRY
 from kubelab.scheduler.scheduler import Scheduler
 
@@ -71,8 +74,17 @@ def preview(scheduler: Scheduler, key: str) -> Decision:
         return decision_of(pod, scheduler.now, message=NO_NODES)
     nominated = scheduler.nominator.node_of.get(key, "")
     share = scheduler.settings.share(profile)
-    outcome = evaluate(cycle, scheduler.next_start, share, nominated)
-    if not outcome.feasible:
-        return decision_of(pod, scheduler.now, outcome, cycle, message=outcome.message())
+    try:
+        outcome = evaluate(cycle, scheduler.next_start, share, nominated)
+        if not outcome.feasible:
+            nomination, words = make_room(cycle, outcome)
+            return decision_of(
+                pod, scheduler.now, outcome, cycle,
+                message=outcome.message(words),
+                nominated_node=nomination.node or None,
+                victims=tuple(victim.key for victim in nomination.victims),
+            )  # fmt: skip
+    except PluginError as error:
+        return decision_of(pod, scheduler.now, message=str(error), total=len(cycle.nodes))
     chosen = choose(outcome, scheduler.chance.choice)
     return decision_of(pod, scheduler.now, outcome, cycle, node=chosen.name)

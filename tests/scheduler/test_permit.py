@@ -9,6 +9,7 @@ import pytest
 from kubelab.scheduler.binding import duration
 from kubelab.scheduler.cache import NodeInfo
 from kubelab.scheduler.framework import Cycle, Plugin, unschedulable, wait
+from kubelab.scheduler.scheduler import Scheduler
 from tests.scheduler.lab import Scene, node, pod
 
 
@@ -16,7 +17,7 @@ class Doorman(Plugin):
     """Makes every pod wait for ten seconds."""
 
     name = "Doorman"
-    events = (("AssignedPod", "Delete"),)
+    events = (("Node", "Add"),)
 
     def permit(self, cycle: Cycle, node: NodeInfo) -> Any:
         return wait(10)
@@ -76,8 +77,8 @@ def test_too_late() -> None:
 
 def test_what_happened_meanwhile_counts() -> None:
     """An event that came while the pod waited wakes it as soon as it is refused."""
-    found = scene(node("b"), pod("w", "b"))
-    found.remove("pods", "default/w")
+    found = scene()
+    found.put(node("b"))
     tries = found.scheduler.attempts
     tell(found, "reject", "default/p", "Doorman", "not today")
     assert found.scheduler.attempts == tries + 1
@@ -138,3 +139,39 @@ def test_a_waiting_pod_makes_room() -> None:
     assert not [r for r in found.server.asked if r.method == "DELETE"]
     assert found.condition("p")["message"].startswith("waiting on permit for pod: preempted")
     assert found.condition("p")["reason"] == "SchedulerError"
+
+
+def sentences(found: Scene, verb: str) -> list[str]:
+    """What is told of the scheduler's events of a verb."""
+    return [
+        Scheduler.tell(event)
+        for event in found.world.trace
+        if event.target == "scheduler" and event.verb == verb
+    ]
+
+
+def test_told() -> None:
+    """Waiting, being let go on, and time running out are told in words."""
+    found = scene()
+    assert sentences(found, "schedule_one") == [
+        "Scheduler keeps a for default/p and waits up to 10 s, because Doorman has not allowed "
+        "it yet."
+    ]
+    tell(found, "allow", "default/p", "Doorman")
+    assert sentences(found, "allow") == ["Scheduler binds default/p because Doorman lets it go on."]
+    late = scene()
+    late.run(10)
+    assert sentences(late, "permit_overdue") == [
+        "Scheduler gives up the place of default/p: 0/1 nodes are available: 1 rejected due to "
+        "timeout after waiting 10s at plugin Doorman."
+    ]
+
+
+def test_told_of_making_room() -> None:
+    """The cycle of a pod that takes a waiting pod's place is told as its own."""
+    found = scene()
+    found.put(pod("boss", requests={"cpu": "1"}, priority=9), seconds=0.3)
+    (told,) = [one for one in sentences(found, "schedule_one") if "makes room" in one]
+    assert (
+        told == "Scheduler makes room for default/boss on a: it evicts default/p of lower priority."
+    )

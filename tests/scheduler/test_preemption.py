@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab.api.objects import Obj, freeze, get
-from tests.scheduler.lab import Scene, changed, node, pod
+from tests.scheduler.lab import HOSTNAME, Scene, changed, node, pod
 
 TAIL = "no new claims to deallocate, preemption: 0/{n} nodes are available: "
 
@@ -151,3 +151,26 @@ class TestPreemption:
         assert not [one for one in self.scene.server.asked if one.method == "DELETE"]
         self.scene.remove("pods", "default/u", seconds=2)
         assert self.scene.node_of("p") == "a"
+
+
+def test_nominated_to_each_others_nodes() -> None:
+    """Two pods that hold each other's only node by their nominations: the first gives its own up,
+    which lets the second in, and then the first."""
+    scene = Scene(
+        node("a", "1"), node("b", "1"),
+        pod("p", requests={"cpu": "1"}, nodeSelector={HOSTNAME: "a"},
+            status={"phase": "Pending", "nominatedNodeName": "b"}),
+        pod("q", requests={"cpu": "1"}, nodeSelector={HOSTNAME: "b"},
+            status={"phase": "Pending", "nominatedNodeName": "a"}),
+        pod("other"),
+    )  # fmt: skip
+    scene.run(5)
+    assert scene.node_of("other") is not None
+    assert (scene.node_of("p"), scene.node_of("q")) == ("a", "b")
+
+
+def test_nominated_to_a_node_that_is_not_there() -> None:
+    """A nomination to a node that does not exist holds nobody up."""
+    status = {"phase": "Pending", "nominatedNodeName": "nowhere"}
+    scene = Scene(node("a", "1"), pod("p", requests={"cpu": "1"}, status=status))
+    assert scene.node_of("p") == "a"

@@ -197,3 +197,30 @@ def test_what_wakes(plugin: Any, change: ClusterEvent, wakes: bool) -> None:
     handle = Handle(Objects([]), lab.cache, Nominator(), Memo())
     waiting = parse_pod(pod("p", volumes=[uses("data")]))
     assert plugin().hint(handle, waiting, change) is wakes
+
+
+def misses(scene: Scene) -> dict[str, str]:
+    """The closest miss of each refused node."""
+    (event,) = [one for one in scene.world.trace if one.verb == "schedule_one"]
+    return {name: row["miss"] for name, row in event.detail["rejected"].items()}
+
+
+def test_closest_miss() -> None:
+    """What would have to be different: a volume, a place, a limit, another user gone."""
+    waiting = pod("p", volumes=[uses("data")])
+    zones = [node("a", labels={ZONE: "1"}), node("b", labels={ZONE: "1"})]
+    bound = claim("data", volume="pv")
+    assert misses(Scene(node("a"), claim("data"), DELAYED, waiting)) == {
+        "a": "a free volume of 1Gi for the claim data"
+    }
+    assert misses(Scene(*NODES, bound, volume("pv", on="b"), waiting)) == {
+        "a": "a volume pv that may be used on this node"
+    }
+    assert misses(
+        Scene(*zones, bound, volume("pv", labels={ZONE: "2__3"}), waiting)
+    ) == dict.fromkeys("ab", f"the node label {ZONE}=2 or 3")
+    alone = claim("data", volume="pv", modes=["ReadWriteOncePod"])
+    other = pod("u", "a", volumes=[uses("data")])
+    assert misses(Scene(node("a"), alone, volume("pv"), other, waiting)) == {
+        "a": "no other pod that uses the claim default/data"
+    }

@@ -79,3 +79,20 @@ def test_a_second_scheduler() -> None:
     assert "nodeName" not in made.get("Pod", "late")["spec"]
     with pytest.raises(ValueError, match="there is a component 'mine' already"):
         made.scheduler.add("mine")
+
+
+def test_who_would_make_room() -> None:
+    """Where a pod would fit nowhere, it is seen who would be evicted for it, and from where."""
+    made = cluster(
+        [node("a", "2"), node("b", "2")],
+        pod("u", "a", {"cpu": "2"}), pod("v", "b", {"cpu": "1"}), pod("p", "b", {"cpu": "1"},
+        priorityClassName="system-cluster-critical"),
+    )  # fmt: skip
+    made.settle()
+    before, after = made.scheduler.what_if("p", lambda twin: twin.kubectl("cordon b"))
+    assert (before.node, before.victims) == ("b", ())
+    assert (after.node, after.nominated_node, after.victims) == (None, "a", ("default/u",))
+    assert after.message == (
+        "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable."
+    )
+    assert made.get("Pod", "u")["status"]["phase"] == "Running"

@@ -9,8 +9,6 @@ In Kubernetes: pkg/scheduler/framework/plugins/defaultpreemption.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from kubelab.api.objects import EMPTY, Obj, get
 from kubelab.scheduler import wakeups
 from kubelab.scheduler.cache import NodeInfo
@@ -28,6 +26,7 @@ from kubelab.scheduler.framework import (
     unschedulable,
 )
 from kubelab.scheduler.podinfo import PodInfo
+from kubelab.scheduler.postfilter import Nomination
 from kubelab.scheduler.preemption import (
     NOT_HELPFUL,
     Budget,
@@ -40,14 +39,6 @@ from kubelab.scheduler.preemption import (
 NEVER = "not eligible due to preemptionPolicy=Never."
 TERMINATING = "not eligible due to a terminating pod on the nominated node."
 GATED = "waiting for the preemption for this pod to be finished"
-
-
-class Nomination(NamedTuple):
-    """What preemption came to: `node` is "" to end a nomination, None to leave it as it is."""
-
-    node: str | None
-    victims: tuple[PodInfo, ...] = ()
-    status: Status | None = None
 
 
 class DefaultPreemption(Plugin):

@@ -82,7 +82,8 @@ class NodeVolumeLimits(Plugin):
             more = sum(1 for other in added.values() if other == driver)
             have = sum(1 for other in present.values() if other == driver)
             if more and have + more > limit:
-                return unschedulable(REASON)
+                numbers = Obj(driver=driver, has=have, adds=more, limit=limit)
+                return unschedulable(REASON, detail=numbers)
         return None
 
     @staticmethod

@@ -11,7 +11,7 @@ In Kubernetes: pkg/scheduler/framework/plugins/volumebinding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kubelab.api.objects import EMPTY, Obj, freeze, get
 from kubelab.scheduler import wakeups
@@ -75,6 +75,13 @@ class Plan(NamedTuple):
     provisions: tuple[Obj, ...]
 
 
+class Refused(NamedTuple):
+    """Why nothing can be done on a node, and for which claim."""
+
+    reason: str
+    claim: Obj
+
+
 class VolumeBinding(Plugin):
     """Claims, bound and to be bound."""
 
@@ -133,22 +140,25 @@ class VolumeBinding(Plugin):
         lister, claims = cycle.handle.lister, cycle.state[self.name]
         reasons = []
         missing = False
+        numbers: dict[str, Any] = {}
         for claim in claims.bound:
             # The first volume that is wrong decides what is said of the bound ones.
             volume = lister.get(PV, get(claim, "spec", "volumeName"))
             missing = volume is None
             if volume is None or not fits_node(volume, node):
+                numbers["volume"] = get(claim, "spec", "volumeName")
                 if volume is not None:
                     reasons.append(REASON_NODE)
                 break
         plan = self.plan(cycle, node)
-        if isinstance(plan, str):
-            reasons.append(plan)
+        if isinstance(plan, Refused):
+            reasons.append(plan.reason)
+            numbers.update(claim=plan.claim["metadata"]["name"], size=requested(plan.claim))
         if missing:
             reasons.append(REASON_MISSING)
-        return Status(UNRESOLVABLE, tuple(reasons)) if reasons else None
+        return Status(UNRESOLVABLE, tuple(reasons), detail=Obj(numbers)) if reasons else None
 
-    def plan(self, cycle: Cycle, node: NodeInfo) -> Plan | str:
+    def plan(self, cycle: Cycle, node: NodeInfo) -> Plan | Refused:
         """What to do for the delayed claims on a node, or the reason why nothing can be done."""
         lister = cycle.handle.lister
         volumes = lister.list(PV)
@@ -158,7 +168,7 @@ class VolumeBinding(Plugin):
             chosen = get(claim, "metadata", "annotations", SELECTED_NODE)
             if chosen:
                 if chosen != node.name:
-                    return REASON_BIND
+                    return Refused(REASON_BIND, claim)
                 provisions.append(claim)
                 continue
             volume = matching_volume(claim, volumes, node, taken)
@@ -170,7 +180,7 @@ class VolumeBinding(Plugin):
         for claim in provisions:
             reason = _provisionable(lister, claim, node)
             if reason:
-                return reason
+                return Refused(reason, claim)
         return Plan(tuple(bindings), tuple(provisions))
 
     def pre_score(self, cycle: Cycle, nodes: Sequence[NodeInfo]) -> Status | None:
@@ -183,8 +193,8 @@ class VolumeBinding(Plugin):
         """Nobody else may take the volumes that were chosen."""
         if self.name in cycle.state:
             plan = self.plan(cycle, node)
-            if isinstance(plan, str):
-                return unresolvable(plan)
+            if isinstance(plan, Refused):
+                return unresolvable(plan.reason)
             for volume, _ in plan.bindings:
                 cycle.handle.assumed_volumes[volume["metadata"]["name"]] = cycle.pod.key
             cycle.state[self.name + "/plan"] = plan

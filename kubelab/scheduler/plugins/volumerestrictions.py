@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kubelab.api.objects import get
+from kubelab.api.objects import Obj, get
 from kubelab.scheduler import wakeups
 from kubelab.scheduler.cache import NodeInfo
 from kubelab.scheduler.framework import (
@@ -96,8 +96,9 @@ class VolumeRestrictions(Plugin):
         for volume in cycle.pod.volumes:
             for other in node.pods:
                 if any(same_disk(volume, theirs) for theirs in other.volumes):
-                    return unschedulable(REASON_DISK)
-        return unschedulable(REASON_ONE_POD) if cycle.state[self.name][1] > 0 else None
+                    return unschedulable(REASON_DISK, detail=Obj(used_by=other.key))
+        exclusive, uses = cycle.state[self.name]
+        return unschedulable(REASON_ONE_POD, detail=Obj(claim=exclusive[0])) if uses > 0 else None
 
     def with_pod(self, cycle: Cycle, state: Any, pod: PodInfo, node: NodeInfo, sign: int) -> Any:
         exclusive, uses = state

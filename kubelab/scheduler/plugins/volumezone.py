@@ -85,7 +85,7 @@ class VolumeZone(Plugin):
         for key, values in cycle.state[self.name]:
             found = node.labels.get(key, node.labels.get(RENAMED.get(key, "")))
             if found not in values:
-                return unresolvable(REASON)
+                return unresolvable(REASON, detail=Obj(key=key, wants="__".join(values)))
         return None
 
     def hint(self, handle: Handle, pod: PodInfo, event: ClusterEvent) -> bool:

@@ -59,7 +59,7 @@ THIRD_PARTY = {
     "jsonpatch": "kubelab/",
     "jsonpointer": "kubelab/",
     "dns": "kubelab/dns/",
-    "cryptography": "kubelab/credentials.py",
+    "cryptography": ("kubelab/credentials.py", "kubelab/controllers/signing.py"),
     "anywidget": ("kubelab/views/", "kubelab/learn/page.py"),
     "ipywidgets": "kubelab/views/",
     "traitlets": ("kubelab/views/", "kubelab/learn/page.py"),

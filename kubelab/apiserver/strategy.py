@@ -26,7 +26,7 @@ from kubelab.api.objects import (
     with_,
     without,
 )
-from kubelab.apiserver import customresources, podselectors
+from kubelab.apiserver import customresources, podselectors, resizing
 
 # Kinds whose spec does not count generations.
 UNCOUNTED = ("ConfigMap", "Secret", "Event", "Lease", "Endpoints", "ServiceAccount", "Namespace",
@@ -72,6 +72,8 @@ def prepare_update(kind: Kind, old: Obj, new: Obj, subresource: str, now: str = 
         return customresources.prepare_update(kind, old, new, subresource)
     if subresource == "approval":
         new = merged(old, metadata=metadata, status=_approved(old, new, now))
+    elif subresource == "resize":
+        new = resizing.prepared(old, new)
     elif subresource == "status":
         status = new.get("status")
         new = merged(old, metadata=_status_metadata(kind, old, new), status=status)

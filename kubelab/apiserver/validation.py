@@ -17,6 +17,7 @@ from collections.abc import Callable
 from kubelab.api.fielderrors import FieldError
 from kubelab.api.kinds import CustomKind, Kind
 from kubelab.apiserver import (
+    resizing,
     structural_check,
     validation_admission,
     validation_core,
@@ -69,6 +70,8 @@ def validate_update(kind: Kind, old: Obj, new: Obj, subresource: str = "") -> li
     errors = list(validation_meta.metadata_update(kind, old, new))
     if isinstance(kind, CustomKind):
         return errors + structural_check.validate(kind, new, old)
+    if subresource == "resize":
+        return errors + list(resizing.problems(old, new))
     if subresource:
         return errors
     look = UPDATE.get((kind.group, kind.kind))

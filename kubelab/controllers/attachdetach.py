@@ -38,9 +38,9 @@ def attachment_name(volume: Obj, node: str) -> str:
 
 
 def unique_name(volume: Obj) -> str:
-    """The name by which a node's status names a volume."""
-    source = volume["spec"]["csi"]
-    return f"kubernetes.io/csi/{source['driver']}^{source['volumeHandle']}"
+    """The name by which a node's status names a volume; empty for one that is not attached."""
+    source = get(volume, "spec", "csi")
+    return f"kubernetes.io/csi/{source['driver']}^{source['volumeHandle']}" if source else ""
 
 
 class AttachDetachController(Controller):
@@ -200,9 +200,9 @@ class AttachDetachController(Controller):
     def _tell_node(self, key: str, node_name: str, attachment: Obj, *, attached: bool) -> None:
         """The node's status says what is attached; the pods are told once it is."""
         node, volume = self.nodes.get(node_name), self.volumes.get(key)
-        if node is None or volume is None:
+        unique = unique_name(volume) if volume is not None else ""
+        if node is None or not unique:
             return
-        unique = unique_name(volume)
         rows = get(node, "status", "volumesAttached", default=NOTHING)
         if attached == any(row["name"] == unique for row in rows):
             return

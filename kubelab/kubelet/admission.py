@@ -70,10 +70,20 @@ def check(worker: PodWorker) -> tuple[str, str] | None:
     if kubelet.shutdown.begun:
         return shutdown.REFUSAL
     refusal = _pressed(pod, kubelet.eviction.pressures())
-    refusal = refusal or _resources(pod, [other.pod for other in others], allocatable)
+    refusal = refusal or too_little(worker, allocatable)
     refusal = refusal or _affinity(pod, node) or _ports(pod, [other.pod for other in others])
     refusal = refusal or _taints(pod, node)
     return refusal
+
+
+def too_little(worker: PodWorker, allocatable: Obj) -> tuple[str, str] | None:
+    """What the node has too little of for a pod, beside what the others were granted."""
+    others = [
+        other.resizing.pod
+        for other in worker.kubelet.workers.values()
+        if other is not worker and not other.settled and not other.ending.finished
+    ]
+    return _resources(worker.pod, others, allocatable)
 
 
 def _pressed(pod: Obj, pressures: tuple[str, ...]) -> tuple[str, str] | None:

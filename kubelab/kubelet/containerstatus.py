@@ -142,8 +142,8 @@ def _body(
     if newest is not None:
         body["containerID"] = worker.kubelet.runtime.prefix + newest.id
     body["started"] = started
-    resources = get(container, "resources", default=EMPTY)
-    requests = get(resources, "requests", default=EMPTY)
+    granted, resources = worker.resizing.of(container)
+    requests = get(granted, "requests", default=EMPTY)
     if requests:
         body["allocatedResources"] = requests
     if resources and newest is not None:

@@ -20,6 +20,7 @@ from kubelab.kubelet import actions, admission, status
 from kubelab.kubelet.backoff import duration
 from kubelab.kubelet.ending import Ending
 from kubelab.kubelet.mounting import Mounting
+from kubelab.kubelet.resizing import Resizing
 from kubelab.kubelet.sandboxing import Sandboxing
 from kubelab.kubelet.starting import Starting
 from kubelab.kubelet.statuswriter import StatusWriter
@@ -70,6 +71,7 @@ class PodWorker:
         self.mounting = Mounting(self)
         self.sandboxing = Sandboxing(self)
         self.starting = Starting(self)
+        self.resizing = Resizing(self)
         self.stopping = Stopping(self)
         self.ending = Ending(self)
         self.writer = StatusWriter(self)
@@ -167,13 +169,10 @@ class PodWorker:
             self.begin_end("the pod is deleted")
             return
         if self.sandbox is None:
-            rejection = admission.check(self)
-            if rejection is not None:
-                reason, message = rejection
-                self.event("Warning", reason, message)
-                self.verdict = ("Failed", reason, f"Pod was rejected: {message}")
-                self.settled = True
-                self.ending.finished = True
+            if (rejection := admission.check(self)) is not None:
+                self.event("Warning", *rejection)
+                self.verdict = ("Failed", rejection[0], f"Pod was rejected: {rejection[1]}")
+                self.settled = self.ending.finished = True
                 self.report()
                 return
         limit = get(self.pod, "spec", "activeDeadlineSeconds")
@@ -264,6 +263,7 @@ class PodWorker:
             self.verdict = ("Failed", "DeadlineExceeded", DEADLINE)
             self.begin_end("its deadline is over")
             return
+        self.resizing.look()
         self.report()
         if actions.all_done(self.state()):
             self.begin_end("its containers have ended")
@@ -272,9 +272,8 @@ class PodWorker:
 
     def _too_long(self) -> bool:
         limit = get(self.pod, "spec", "activeDeadlineSeconds")
-        if limit is None:
-            return False
-        return bool(self.kubelet.now - parse_timestamp(self.started_at) >= limit * SECOND)
+        lived_ns = self.kubelet.now - parse_timestamp(self.started_at)
+        return limit is not None and bool(lived_ns >= limit * SECOND)
 
     def advance(self) -> None:
         """Does the first thing that is missing; ends the pass if there is none."""
@@ -300,14 +299,15 @@ class PodWorker:
             self.sandboxing.make(sandbox)
             return
         state = self.state()
-        images = {record.name: self.starting.images.get(record.id, "") for record in self.records()}
-        images = {name: image for name, image in images.items() if image}
+        used = self.starting.images
+        images = {record.name: used[record.id] for record in self.records() if used.get(record.id)}
         action = actions.next_action(state) or actions.definition_changed(state, images)
+        action = action or self.resizing.action(state)
         if action is None:
             self.end_pass()
         elif action.kind == actions.KILL:
             self.stopping.restart(action)
-        else:
+        elif action.kind == actions.START:
             self.start_container(action.name)
 
     def start_container(self, name: str) -> None:

@@ -126,6 +126,7 @@ def conditions(
     rows: list[tuple[str, str, str, str]] = []
     if worker.disrupted:
         rows.append(("DisruptionTarget", "True", "TerminationByKubelet", worker.disrupted))
+    rows += worker.resizing.conditions()
     rows += [
         ("PodReadyToStartContainers", "True" if network else "False", "", ""),
         ("Initialized", *_initialized(phase, regular, initial)),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubelab.api.objects import EMPTY, Obj, get, name_of, namespace_of
 from kubelab.api.rest import Response
+from kubelab.kubelet.resizing import TYPES
 
 if TYPE_CHECKING:
     from kubelab.kubelet.podworker import PodWorker
@@ -75,7 +76,11 @@ class StatusWriter:
             ]
         held = [row["type"] for row in get(worker.pod, "status", "conditions", default=())]
         own = [row["type"] for row in status.get("conditions") or ()]
-        foreign = [type_ for type_ in held if type_ not in own]
+        over = [type_ for type_ in TYPES if type_ in held and type_ not in own]
+        if over:
+            deleted = [{"$patch": "delete", "type": type_} for type_ in over]
+            status["conditions"] = [*status["conditions"], *deleted]
+        foreign = [type_ for type_ in held if type_ not in (*own, *over)]
         status["$setElementOrder/conditions"] = [{"type": type_} for type_ in [*foreign, *own]]
         self.sent = self.status
         body = {"metadata": {"uid": uid}, "status": status}

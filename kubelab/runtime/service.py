@@ -304,6 +304,16 @@ class Runtime(Outside, ImageService, Interactive, Component):
             container.kill_timer = None
             self.destroy(container)
 
+    def update_container_resources(
+        self, caller: str, call_id: int, container_id: str, memory_limit_bytes: int
+    ) -> None:
+        """Changes what a running container may use."""
+        container = self.containers.get(container_id)
+        if container is not None:
+            self.note(pod=container.pod, container=container.config.name, id=container_id[:12])
+            container.config = container.config._replace(memory_limit_bytes=memory_limit_bytes)
+        self.answer(caller, call_id, Answer(True))
+
     def remove_container(self, caller: str, call_id: int, container_id: str) -> None:
         """Forgets a container."""
         container = self.containers.get(container_id)

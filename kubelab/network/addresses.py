@@ -26,6 +26,11 @@ def number_of(address: str) -> tuple[int, int]:
     return parsed.version, int(parsed)
 
 
+def from_number(version: int, number: int, length: int) -> IPv4Network | IPv6Network:
+    """The network of a version that begins with a number."""
+    return IPv4Network((number, length)) if version == 4 else IPv6Network((number, length))
+
+
 def is_address(text: str) -> bool:
     """Whether the text is an address."""
     try:

@@ -59,6 +59,15 @@ class Fabric(Component):
         """Nobody has this address any more."""
         self.hosts.pop(address, None)
 
+    def routes(self, version: int) -> list[tuple[str, str]]:
+        """All pods' networks of a family, and the machine that has each."""
+        out = []
+        for length, table in self.networks.items():
+            for (family, number), machine in table.items():
+                if family == version:
+                    out.append((str(addresses.from_number(family, number, length)), machine))
+        return out
+
     def balance(self, address: str, machines: tuple[str, ...], health_port: int = 0) -> None:
         """The cloud makes a load balancer of an address; without machines it takes it away."""
         self.note(address=address, machines=len(machines), health_port=health_port)

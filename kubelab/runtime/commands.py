@@ -11,7 +11,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kubelab.runtime import control, filecommands, filters, netcommands, textcommands
+from kubelab.runtime import (
+    control,
+    filecommands,
+    filters,
+    netcommands,
+    nodecommands,
+    textcommands,
+)
 from kubelab.runtime.files import ReadOnly
 from kubelab.runtime.shelllexer import SyntaxProblem
 from kubelab.runtime.shellparser import compile_script
@@ -130,6 +137,7 @@ COMMANDS: dict[str, Any] = {
     **filecommands.COMMANDS,
     **filters.COMMANDS,
     **netcommands.COMMANDS,
+    **nodecommands.COMMANDS,
     "exec": exec_,
     ".": source,
     "source": source,

@@ -18,6 +18,7 @@ from kubelab.network import resolvconf
 from kubelab.network.kernel import Kernel
 from kubelab.runtime import bounded, commands, images, programs
 from kubelab.runtime.container import Container
+from kubelab.runtime.control import WAIT
 from kubelab.runtime.cri import EXITED, RUNNING, Answer, ExecResult
 from kubelab.runtime.process import NoAnswer, Process, Program, Refuse
 from kubelab.runtime.session import Session
@@ -338,7 +339,10 @@ class Execution(Component):
             script = program.script
         if script is None or not script.waiting or not script.pending:
             return
-        status = ending(script, result) if ending else 1
+        status: Any = ending(script, result) if ending else 1
+        if status is WAIT:
+            # It has asked again.
+            return
         if entry:
             entry[0].resume(status)
             self._look(container, key)

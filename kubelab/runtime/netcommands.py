@@ -1,10 +1,11 @@
-"""The shell's commands for the network: wget, curl, ping; nslookup and dig are in `dnscommands.py`.
+"""The shell's commands for the network: wget, curl, ping, nc; dig is in `dnscommands.py`.
 
 Such a command hands its question to the node's network tools and waits; when the answer is there,
 `answered` prints what the real tool prints and gives its exit code.
 
 In Kubernetes: no counterpart; there, images bring busybox wget, nslookup and ping, curl and dig.
-Left out: more than one packet of ping.
+Left out: the second between two packets of ping,
+and a ping without -c, which sends one packet instead of going on for ever.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 from kubelab.network.addresses import text_of
 from kubelab.network.payloads import Exchange, Resolution
 from kubelab.runtime import dnscommands
-from kubelab.runtime.control import WAIT
+from kubelab.runtime.control import READ, WAIT
 from kubelab.runtime.files import ReadOnly
 from kubelab.runtime.textcommands import path_of
 
@@ -100,23 +101,61 @@ CURL_LONG = {
 }  # fmt: skip
 
 
+MOST_PINGS = 1000
+NC_USAGE = "BusyBox v1.38.0 multi-call binary.\n\nUsage: nc [-zvu] [-w SEC] HOST PORT"
+
+
 def ping(script: Script, args: list[str]) -> Any:
-    """ping [-c N] HOST: one packet."""
+    """ping [-c N] HOST: one packet after the other."""
     host = _url(args, ("-c", "-i", "-w", "-W", "-s"))
+    count = _option(args, "-c", "1")
+    if not count.isdigit() or not 0 < int(count) <= MOST_PINGS:
+        script.error(f"ping: invalid number '{count}'")
+        return 1
     if not host:
         script.error("ping: usage: ping [OPTIONS] HOST")
         return 1
-    return _ask(script, "connect", host, "ping", host, more=(0, "ICMP"))
+    return _ask(script, "connect", host, "ping", host, count, more=(0, "ICMP"))
 
 
-def answered(script: Script, result: Any) -> int:
-    """The network has answered what a command waits for; returns its exit code."""
+def nc(script: Script, args: list[str]) -> Any:
+    """nc [-zvu] [-w SECONDS] HOST PORT: a connection, which carries what the input has."""
+    words = [
+        word
+        for before, word in itertools.pairwise(["", *args])
+        if not word.startswith("-") and not re.fullmatch(r"-\w*w", before)
+    ]
+    letters = "".join(word for word in args if re.fullmatch(r"-[a-z]+", word))
+    if len(words) != 2 or not words[1].isdigit() or not 0 < int(words[1]) < 65536:
+        script.error(f"nc: bad port '{words[1]}'" if len(words) == 2 else NC_USAGE)
+        return 1
+    host, port = words
+    payload: Any = None
+    if "z" not in letters:
+        text = script.take_all()
+        if text is None:
+            return READ
+        payload = text or None
+    limited = "w" if "w" in letters else ""
+    verbose = "v" if "v" in letters else ""
+    more = (int(port), "UDP" if "u" in letters else "TCP", payload)
+    return _ask(script, "connect", host, "nc", host, port, limited, verbose, more=more)
+
+
+def _option(args: list[str], name: str, default: str) -> str:
+    return args[args.index(name) + 1] if name in args[:-1] else default
+
+
+def answered(script: Script, result: Any) -> Any:
+    """The network has answered what a command waits for; returns its exit code, or WAIT."""
     _, tool, *words = script.pending
     script.pending = ()
     if isinstance(result, Resolution):
         return dnscommands.answered(script, result, tool, *words)
     if tool == "ping":
-        return _ping_ends(script, result, words[0])
+        return _ping_goes_on(script, result, *words)
+    if tool == "nc":
+        return _nc_ends(script, result, *words)
     if tool == "wget":
         return _wget_ends(script, result, *words)
     return _curl_ends(script, result, *words)
@@ -221,29 +260,58 @@ def _written_out(format_: str, exchange: Exchange, url: str, code: int) -> str:
     return text.replace("\\n", "\n").replace("\\t", "\t")
 
 
-def _ping_ends(script: Script, exchange: Exchange, host: str) -> int:
+def _ping_goes_on(script: Script, exchange: Exchange, host: str, count: str, *times: str) -> Any:
+    """A packet has come back, or has not: the next one, or the sum. `times` are of those before."""
     if not exchange.address:
         script.error(f"ping: bad address '{host}'")
         return 1
-    script.write(f"PING {host} ({exchange.address}): 56 data bytes\n")
-    milliseconds = exchange.elapsed_ns / 1e6
+    if not times:
+        script.write(f"PING {host} ({exchange.address}): 56 data bytes\n")
+    if exchange.error.endswith("Network is unreachable"):
+        script.error("ping: sendto: Network is unreachable")
+        return 1
     if not exchange.error:
         chains = [hop.chain for hop in exchange.hops]
         routed = chains[chains.index("answer") :].count("route") if "answer" in chains else 0
-        times = f"time={milliseconds:.3f} ms"
-        script.write(f"64 bytes from {exchange.address}: seq=0 ttl={63 - routed} {times}\n")
-    got = 0 if exchange.error else 1
+        shown = f"seq={len(times)} ttl={63 - routed} time={exchange.elapsed_ns / 1e6:.3f} ms"
+        script.write(f"64 bytes from {exchange.address}: {shown}\n")
+    times = (*times, "" if exchange.error else str(exchange.elapsed_ns))
+    if len(times) < int(count):
+        more = (0, "ICMP")
+        return _ask(script, "connect", exchange.address, "ping", host, count, *times, more=more)
+    got = [int(time) / 1e6 for time in times if time]
+    lost = 100 * (len(times) - len(got)) // len(times)
     script.write(
-        f"\n--- {host} ping statistics ---\n1 packets transmitted, {got} packets received, "
+        f"\n--- {host} ping statistics ---\n{len(times)} packets transmitted, "
+        f"{len(got)} packets received, {lost}% packet loss\n"
     )
-    script.write(f"{100 - 100 * got}% packet loss\n")
     if got:
-        times = "/".join([f"{milliseconds:.3f}"] * 3)
-        script.write(f"round-trip min/avg/max = {times} ms\n")
-    return 1 - got
+        sums = "/".join(f"{value:.3f}" for value in (min(got), sum(got) / len(got), max(got)))
+        script.write(f"round-trip min/avg/max = {sums} ms\n")
+    return 0 if got else 1
+
+
+def _nc_ends(
+    script: Script, exchange: Exchange, host: str, port: str, limited: str, verbose: str
+) -> int:
+    if not exchange.address:
+        script.error(f"nc: bad address '{host}'")
+        return 1
+    address = exchange.address if exchange.error else _connected(exchange, host)
+    where = f"{host} ({text_of(address, int(port))})"
+    if exchange.error:
+        why = exchange.error.rpartition(": ")[2]
+        late = limited and why == "Connection timed out"
+        script.error("nc: timed out" if late else f"nc: {where}: {why}")
+        return 1
+    if verbose:
+        script.error(f"{where} open")
+    if isinstance(exchange.payload, str):
+        script.write(exchange.payload)
+    return 0
 
 
 COMMANDS: dict[str, Any] = {
-    "wget": wget, "curl": curl, "ping": ping,
+    "wget": wget, "curl": curl, "ping": ping, "nc": nc,
     "nslookup": dnscommands.nslookup, "dig": dnscommands.dig,
 }  # fmt: skip

@@ -30,6 +30,7 @@ from kubelab.sim.tree import EMPTY, Obj
 
 CONNECT_SECONDS = 5.0
 BOTH = "A+AAAA"
+ERRORS = {"refused": "Connection refused", "unreachable": "Network is unreachable"}
 TLS_WANTED = "Client sent an HTTP request to an HTTPS server."
 
 
@@ -197,7 +198,12 @@ class Tools(Component):
             self.send(errand.reply_to, "finished", errand.token, resolution)
             return
         # A pod without an IPv6 address has no way to an IPv6 one.
-        reachable = tuple(a for a in resolution.addresses if ":" not in a or ":" in errand.source)
+        kernel = self._kernel()
+        reachable = tuple(
+            address
+            for address in resolution.addresses
+            if kernel is None or kernel.source_to(errand.source, address)
+        )
         errand = errand._replace(resolution=resolution, addresses=reachable)
         if not reachable:
             del self.errands[number]
@@ -229,7 +235,7 @@ class Tools(Component):
         errand = self.errands.pop(number, None)
         if errand is None:
             return
-        if not outcome.ok and outcome.error == "refused" and len(errand.addresses) > 1:
+        if not outcome.ok and outcome.error != "timeout" and len(errand.addresses) > 1:
             self._connect(number, errand._replace(addresses=errand.addresses[1:]))
             return
         hops = _name_hops(self.node, errand.resolution) + outcome.hops
@@ -320,10 +326,8 @@ def _words(errand: Errand, outcome: Outcome) -> str:
     elapsed_ms = outcome.elapsed_ns // 1_000_000
     where = f"{errand.host} port {errand.port}"
     if errand.program != "curl":
-        return f"connect to {where}: " + (
-            "Connection refused" if outcome.error == "refused" else "Connection timed out"
-        )
-    if outcome.error == "refused":
+        return f"connect to {where}: {ERRORS.get(outcome.error, 'Connection timed out')}"
+    if outcome.error in ERRORS:
         return (
             f"curl: (7) Failed to connect to {where} after {elapsed_ms} ms: "
             "Couldn't connect to server"

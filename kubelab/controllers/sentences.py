@@ -42,6 +42,12 @@ ACTORS = {
     "provisioner": "Volume provisioner",
     "persistentvolumeclaim-protection": "Claim protection controller",
     "persistentvolume-protection": "Volume protection controller",
+    "persistentvolume-expander": "Volume expander",
+    "attachdetach": "Attach-detach controller",
+    "ephemeral-volume": "Ephemeral volume controller",
+    "csrapproving": "Certificate approver",
+    "csrsigning": "Certificate signer",
+    "csrcleaner": "Certificate cleaner",
     "horizontalpodautoscaler": "Autoscaler",
     "clusterrole-aggregation": "ClusterRole aggregation controller",
 }

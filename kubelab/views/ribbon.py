@@ -60,8 +60,10 @@ def _ribbon(picture: Picture, data: dict[str, Any]) -> None:
         )
         short = row["key"].rstrip("/").rpartition("/")[2] or row["verb"]
         body += text((width - 8) / 2, 36, short, size=12, anchor="middle", width=width - 12)
+        # A compaction makes no revision of its own.
+        compacts = row["verb"] == "compact"
         picture.add(
-            f"rev/{row['revision']}",
+            f"compaction/{row['event']}" if compacts else f"rev/{row['revision']}",
             start + width * number,
             28,
             body,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kubelab import views
+from kubelab import Cluster, views
 from tests.views.stand_in import node, story
 
 
@@ -91,3 +91,14 @@ def test_a_prefix_limits_steps_and_keys() -> None:
     data = views.etcd(cluster, "/registry/pods/", by="decision").frame
     assert data["count"] == 4
     assert all(row["key"].startswith("/registry/pods/") for row in data["ribbon"])
+
+
+def test_a_compaction_has_a_box_of_its_own() -> None:
+    """etcd forgets at the revision of the last write: both stand on the ribbon."""
+    cluster = Cluster(nodes=1, dns=False)
+    cluster.settle()
+    cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "note"}})
+    cluster.etcd.compact(cluster.etcd.range(b"/").header.revision)
+    boxes = [p for p in views.etcd(cluster).picture().pieces if p.kind == "revision"]
+    assert boxes[-1].name == boxes[-2].name and boxes[-1].key != boxes[-2].key
+    assert boxes[-1].ring

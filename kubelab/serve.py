@@ -14,7 +14,6 @@ In Kubernetes: k8s.io/apiserver/pkg/server. Left out: HTTP/2, which no client in
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import json
 import ssl
@@ -215,6 +214,8 @@ class Handler(BaseHTTPRequestHandler):
             follow(self, response.body)
         elif hasattr(response.body, "cancel"):
             self._stream(response)
+        elif serve_streams.is_websocket(self) and response.ok and isinstance(response.body, str):
+            serve_streams.whole(self, response.body)
         else:
             self._answer(response)
 
@@ -247,7 +248,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, response: Response) -> None:
         text = isinstance(response.body, str)
-        body = response.body.encode() if text else response.body
+        body = response.body.encode("utf-8", "surrogateescape") if text else response.body
         if not isinstance(body, bytes):
             body = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         self.send_response(response.status)
@@ -267,47 +268,19 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def _stream(self, response: Response) -> None:
-        """A watch: one JSON object a line, each in a chunk of its own, until somebody ends it."""
-        watch = response.body
+        """A watch, until somebody ends it."""
         query = dict(part.partition("=")[::2] for part in self.path.partition("?")[2].split("&"))
         limit = query.get("timeoutSeconds", "")
         deadline = time.monotonic() + (int(limit) if limit.isdigit() else 1800)
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Cache-Control", "no-cache, private")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        self.wfile.flush()
         if self.owner.speed == 0:
             # What is there already must come even where the clock stands still.
             self.owner.cluster.run(ARRIVAL_SECONDS)
-        sent = 0
-        with contextlib.suppress(OSError):
-            while not self.owner.stopping.is_set() and time.monotonic() < deadline:
-                with self.owner.cluster.lock:
-                    events = watch.events[sent:]
-                lines = [json.dumps(event, ensure_ascii=False).encode() + b"\n" for event in events]
-                for line in lines:
-                    self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
-                sent += len(events)
-                self.wfile.flush()
-                if watch_over(watch):
-                    break
-                time.sleep(TICK_SECONDS)
-            self.wfile.write(b"0\r\n\r\n")
-            self.wfile.flush()
-        self.close_connection = True
-        watch.cancel()
+        serve_streams.watch(self, response.body, deadline)
 
 
 def wall_clock() -> datetime:
     """The real time, in whole seconds."""
     return datetime.fromtimestamp(int(time.time()), timezone.utc)
-
-
-def watch_over(watch: Any) -> bool:
-    """Whether the server has ended a watch, so that its client must begin a new one."""
-    return bool(getattr(watch, "over", False))
 
 
 def serve(

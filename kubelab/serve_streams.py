@@ -1,9 +1,9 @@
-"""Streams on a socket: followed logs in chunks; exec, attach and forwarded ports over upgrades.
+"""Streams on a socket: watches and followed logs; exec, attach and forwarded ports.
 
-The request has been answered by the cluster with a `Stream`; here its connection becomes a wire
-(`serve_wires.py`). One thread a connection does all: it waits a moment for bytes of the client's,
-hands on what they say, sends what has come from the pod, and begins again. A client that goes away
-or breaks the protocol ends its own stream and nothing else.
+A watch or a log goes on as chunks of HTTP, or as messages of a WebSocket. For a command or for
+ports the connection becomes a wire (`serve_wires.py`). One thread a connection does all: it waits a
+moment for bytes of the client's, hands on what they say, sends what has come from the pod, and
+begins again. A client that goes away or breaks the protocol ends its own stream and nothing else.
 
 In Kubernetes: apimachinery's util/remotecommand, util/portforward and util/httpstream, and
 apiserver's util/wsstream.
@@ -11,7 +11,9 @@ apiserver's util/wsstream.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import select
 import socket
 import ssl
@@ -21,7 +23,18 @@ from urllib.parse import parse_qs
 
 from kubelab.api import errors
 from kubelab.api.rest import Response
-from kubelab.serve_websocket import BROKEN, accepted, closing
+from kubelab.serve_websocket import (
+    BINARY,
+    BROKEN,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    Frames,
+    accepted,
+    closing,
+    frame,
+)
 from kubelab.serve_wires import (
     END,
     NEWEST,
@@ -45,30 +58,114 @@ FAREWELL_SECONDS = 1
 READ_BYTES = 64 * 1024
 
 
+class Feed:
+    """A response that goes on: chunks of HTTP, or messages of a WebSocket if one was asked for."""
+
+    def __init__(self, handler: Any, media: str, *, text: bool = False) -> None:
+        self.frames = Frames() if _upgrade(handler) == "websocket" else None
+        self.kind = TEXT if text else BINARY
+        self.base64 = False
+        if self.frames is not None:
+            asked = handler.headers.get("Sec-WebSocket-Protocol", "").split(",")[0].strip()
+            self.base64 = asked.startswith("base64.")
+            _accept(handler, asked)
+        else:
+            handler.send_response(200)
+            handler.send_header("Content-Type", media)
+            handler.send_header("Cache-Control", "no-cache, private")
+            handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.flush()
+        handler.close_connection = True
+        self.link = Link(handler)
+        # What is sent together with the next look for the client.
+        self.out = bytearray()
+
+    def send(self, data: bytes) -> None:
+        """Says a piece, which must not be empty."""
+        if self.frames is None:
+            self.out += f"{len(data):x}\r\n".encode() + data + b"\r\n"
+        elif self.base64:
+            self.out += frame(TEXT, base64.b64encode(data))
+        else:
+            self.out += frame(self.kind, data)
+
+    def _flush(self) -> None:
+        if self.out:
+            self.link.write(bytes(self.out))
+            self.out.clear()
+
+    def left(self) -> bool:
+        """Sends what there is and waits a moment; whether the client has gone meanwhile."""
+        self._flush()
+        data = self.link.read(TICK_SECONDS)
+        if data is None or self.frames is None:
+            return data == b""
+        try:
+            heard = self.frames.receive(data)
+        except ValueError:
+            return True
+        for message in heard:
+            if message.kind == PING:
+                self.out += frame(PONG, message.data)
+        return data == b"" or any(message.kind == CLOSE for message in heard)
+
+    def end(self) -> None:
+        """All is said."""
+        self.out += b"0\r\n\r\n" if self.frames is None else closing()
+        self._flush()
+        if self.frames is not None:
+            self.link.farewell()
+
+
 def log(handler: Any, stream: Any) -> None:
-    """A followed log: text in chunks, until its container ends or the client leaves."""
-    handler.send_response(200)
-    handler.send_header("Content-Type", "text/plain")
-    handler.send_header("Cache-Control", "no-cache, private")
-    handler.send_header("Transfer-Encoding", "chunked")
-    handler.end_headers()
-    handler.wfile.flush()
-    sent = 0
-    link = Link(handler)
+    """A followed log, until its container ends or the client leaves."""
+    sent, lock = 0, handler.owner.cluster.lock
     with contextlib.suppress(OSError):
+        feed = Feed(handler, "text/plain")
         while not handler.owner.stopping.is_set():
-            with handler.owner.cluster.lock:
+            with lock:
                 pieces, over = stream.since(sent), stream.over
             sent += len(pieces)
             for channel, data in pieces:
-                if channel == OUTPUT:
-                    line = _bytes(data)
-                    link.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
-            if over or link.read(TICK_SECONDS) == b"":
+                if channel == OUTPUT and data:
+                    feed.send(_bytes(data))
+            if over or feed.left():
                 break
-        link.write(b"0\r\n\r\n")
-    handler.close_connection = True
+        feed.end()
     stream.cancel()
+
+
+def whole(handler: Any, text: str) -> None:
+    """A log as it is now, over a WebSocket."""
+    with contextlib.suppress(OSError):
+        feed = Feed(handler, "text/plain")
+        if text:
+            feed.send(_bytes(text))
+        feed.end()
+
+
+def watch(handler: Any, held: Any, deadline: float) -> None:
+    """A watch: one JSON object a line or a message, until somebody ends it."""
+    sent, lock = 0, handler.owner.cluster.lock
+    with contextlib.suppress(OSError):
+        feed = Feed(handler, "application/json", text=True)
+        while not handler.owner.stopping.is_set() and time.monotonic() < deadline:
+            with lock:
+                events = held.events[sent:]
+                over = bool(getattr(held, "over", False))
+            sent += len(events)
+            for event in events:
+                feed.send(_bytes(json.dumps(event, ensure_ascii=False)) + b"\n")
+            if over or feed.left():
+                break
+        feed.end()
+    held.cancel()
+
+
+def is_websocket(handler: Any) -> bool:
+    """Whether a request wants to go on as a WebSocket."""
+    return _upgrade(handler) == "websocket"
 
 
 def _bytes(data: Any) -> bytes:
@@ -139,6 +236,15 @@ def _switch(handler: Any, upgrade: str) -> None:
     handler.send_header("Connection", "Upgrade")
 
 
+def _accept(handler: Any, protocol: str) -> None:
+    """The head of the answer to a WebSocket."""
+    _switch(handler, "websocket")
+    key = accepted(handler.headers.get("Sec-WebSocket-Key", ""))
+    handler.send_header("Sec-WebSocket-Accept", key)
+    if protocol:
+        handler.send_header("Sec-WebSocket-Protocol", protocol)
+
+
 def _websocket(handler: Any, ports: bool) -> Wire | None:
     """Agrees on a protocol over WebSocket; None where there is none."""
     asked = [word.strip() for word in handler.headers.get("Sec-WebSocket-Protocol", "").split(",")]
@@ -149,11 +255,7 @@ def _websocket(handler: Any, ports: bool) -> Wire | None:
     if not chosen and any(asked):
         handler.send_error(403)
         return None
-    _switch(handler, "websocket")
-    key = accepted(handler.headers.get("Sec-WebSocket-Key", ""))
-    handler.send_header("Sec-WebSocket-Accept", key)
-    if chosen:
-        handler.send_header("Sec-WebSocket-Protocol", chosen)
+    _accept(handler, chosen)
     return SpdyWire(chosen, ports=True, tunnelled=True) if chosen == TUNNEL else (
         WebSocketWire(chosen)
     )  # fmt: skip

@@ -40,6 +40,9 @@ class You(Client):
     def answered(self, response: Response, token: int, *_: str) -> None:
         """The answer to a request of the user's."""
         self.answers[token] = response
+        if not response.ok or response.body is not None:
+            # The answer is all: no stream comes of it.
+            self.streams.pop(token, None)
 
     def watched(self, call_id: int, type_: str, obj: Obj) -> None:
         call = self.calls.get(call_id)

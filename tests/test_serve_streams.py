@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kubelab import Cluster
 
@@ -110,3 +115,77 @@ def test_a_followed_log_comes_in_chunks(server: Any) -> None:
         file = link.makefile("rb")
         assert "Transfer-Encoding: chunked" in head(file)
         assert [file.readline() for _ in range(6)] == [b"3\r\n", b"hi\n", b"\r\n"] * 2
+
+
+def test_a_log_and_a_watch_over_a_websocket(server: Any) -> None:
+    """A log is bytes without a channel, or base64; a watch is a text message an event."""
+    for protocol, said in (("binary.k8s.io", (2, b"hi\n")), ("base64.binary.k8s.io", (1, b"aGkK"))):
+        link, file = upgraded(server, f"{PODS}/b/log?tailLines=1", protocol)
+        with link:
+            assert f"Sec-WebSocket-Protocol: {protocol}" in head(file)
+            assert frames(file) == [said, (8, struct.pack(">H", 1000))]
+    link, file = upgraded(server, f"{PODS}/b/log?tailLines=1&follow=true", "binary.k8s.io")
+    with link:
+        head(file)
+        assert [file.read(5) for _ in range(2)] == [b"\x82\x03hi\n"] * 2
+    link, file = upgraded(server, f"{PODS}?watch=true", "")
+    with link:
+        assert head(file)[0] == "HTTP/1.1 101 Switching Protocols"
+        first, size = file.read(2)
+        assert (first & 15, size) == (1, 126)
+        event = json.loads(file.read(struct.unpack(">H", file.read(2))[0]))
+        assert (event["type"], event["object"]["metadata"]["name"]) == ("ADDED", "b")
+
+
+def test_an_unknown_protocol_is_refused(server: Any) -> None:
+    """As by the library that the real server uses."""
+    link, file = upgraded(server, f"{PODS}/b/exec?command=ls", "v9.channel.k8s.io")
+    with link:
+        assert head(file)[0] == "HTTP/1.1 403 Forbidden"
+
+
+def test_a_client_that_leaves_takes_its_stream_along(server: Any) -> None:
+    """Nothing is left in the world of a watch, a log or a command whose client has gone."""
+    for path in (f"{PODS}?watch=true", f"{PODS}/b/log?follow=true"):
+        connected(server, path).close()
+    for path in (f"{PODS}/b/exec?command=cat&stdin=true", f"{PODS}/b/portforward?ports=80"):
+        link, file = upgraded(server, path, "v4.channel.k8s.io")
+        head(file)
+        link.close()
+        file.close()
+    components = server.cluster.world.components
+    deadline = time.monotonic() + 20
+    while components["you"].streams or components["apiserver-1"].streams:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    kubelet = components["kubelet/node-1"]
+    time.sleep(0.2)
+    assert not kubelet.talks
+    assert not kubelet.forwards
+
+
+PATHS = (
+    "exec?command=sh&stdin=true&tty=true", "attach?stdin=true", "portforward?ports=80,81",
+    "portforward", "log?follow=true",
+)  # fmt: skip
+PROTOCOLS = ("v5.channel.k8s.io", "v4.base64.channel.k8s.io", "SPDY/3.1+portforward.k8s.io",
+             "binary.k8s.io")  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(PATHS), st.sampled_from(PROTOCOLS), st.booleans(),
+       st.lists(st.binary(max_size=60), max_size=4), st.booleans())  # fmt: skip
+def test_whatever_is_sent_the_server_goes_on(
+    server: Any, path: str, protocol: str, spdy: bool, texts: list[bytes], whole: bool
+) -> None:
+    """Wrong channels, bytes that are no frames, half frames and cut connections hurt nobody."""
+    if spdy:
+        link = connected(server, f"{PODS}/b/{path}", "Connection: Upgrade", "Upgrade: SPDY/3.1")
+    else:
+        link, _ = upgraded(server, f"{PODS}/b/{path}", protocol)
+    with link, contextlib.suppress(OSError):
+        for text in texts:
+            link.sendall(frame(text) if whole else text)
+    body = connected(server, f"{PODS}/b")
+    with body:
+        assert head(body.makefile("rb"))[0] == "HTTP/1.1 200 OK"

@@ -47,13 +47,17 @@ class You(Client):
     def watched(self, call_id: int, type_: str, obj: Obj) -> None:
         call = self.calls.get(call_id)
         if call is not None:
-            self.note(type=type_, kind=obj.get("kind", ""))
+            if type_ == "DATA":
+                self.note(channel=obj["channel"], **_heard(obj))
+            else:
+                self.note(type=type_, kind=obj.get("kind", ""))
             self.streams[call.context[0]].append((type_, obj))
 
     def closed(self, call_id: int) -> None:
         call = self.calls.get(call_id)
         if call is not None and call.watch:
             del self.calls[call_id]
+            self.note(ended=call.request.path)
             self.streams[call.context[0]].append(("CLOSED", EMPTY))
         else:
             super().closed(call_id)
@@ -109,6 +113,12 @@ class You(Client):
             what = f"{detail.get('method')} {detail.get('path')}"
             because = f": {detail['message']}" if detail.get("message") else ""
             return f"You hear that the API server {outcome} {what} ({code}){because}."
+        if event.verb == "watched" and "channel" not in detail:
+            what = detail.get("kind") or "something"
+            return f"You hear through your watch: {what} {str(detail.get('type', '')).lower()}."
+        if event.verb == "watched" and "bytes" not in detail:
+            ends = f": {detail['status']}" if detail.get("status") else ""
+            return f"You hear that channel {detail['channel']} of your stream ends{ends}."
         if event.verb in STREAMED:
             return STREAMED[event.verb].format(**{"bytes": 0, "port": "", **detail})
         return f"You hear from {event.actor}: {event.verb}."
@@ -198,12 +208,41 @@ WORDS = {
 STREAMED = {
     "write": "You send {bytes} bytes into an open stream.",
     "connect": "You open a connection to the forwarded port {port}.",
+    "watched": "You get {bytes} bytes on channel {channel} of your stream.",
+    "closed": "You hear that the API server has ended your stream or watch.",
     "close": "You leave a stream or a watch, because you have seen enough.",
+}
+
+
+def _heard(piece: Obj) -> dict[str, Any]:
+    """What a piece of a stream brings, in short."""
+    data = piece["data"]
+    if isinstance(data, dict):
+        return {"status": str(data.get("message") or data.get("status", ""))[:120]}
+    return {} if data is None else {"bytes": len(data)}
+
+
+# What is asked for through the doors of a pod or a node.
+DOORS = {
+    "exec": "`{command}` to be run in {where}",
+    "attach": "the streams of {where}",
+    "portforward": "connections to ports of {where}",
+    "log": "the log of {where}",
+    "proxy": "an answer of {where} through the API server's proxy",
 }
 
 
 def _name_object(you: You, request: Request) -> None:
     body = request.body
+    parts = request.path.strip("/").split("/")
+    for door, words in DOORS.items():
+        if door in parts[3:] and parts[parts.index(door, 3) - 2] in ("pods", "services", "nodes"):
+            at = parts.index(door, 3)
+            given = request.query.get("command") or ""
+            command = given if isinstance(given, str) else " ".join(given)
+            where = f"{parts[at - 2][:-1]} {parts[at - 1]}"
+            you.note(what=words.format(command=command[:60], where=where))
+            return
     if isinstance(body, dict) and body.get("kind") and isinstance(body.get("metadata"), dict):
         you.note(what=f"{body['kind']} {body['metadata'].get('name', '')}")
         replicas = get(body, "spec", "replicas")

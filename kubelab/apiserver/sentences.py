@@ -78,9 +78,14 @@ def _response(event: Event, detail: Any) -> str:
 
 
 def _from_kubelet(event: Event, detail: Any) -> str:
-    code = detail.get("code", 200)
-    said = "says" if code == 200 else f"refuses with {code} what it is asked for, and says"
-    return f"API server passes on what {event.actor} {said} in a stream."
+    code, actor = detail.get("code", 200), event.actor
+    if code == 101:
+        return f"API server gives the client its connection because {actor} agrees."
+    if code != 200:
+        return f"API server tells the client that {actor} fails: {detail.get('message', code)}."
+    if detail.get("ends"):
+        return f"API server ends the client's stream because {actor} has said all."
+    return f"API server passes on to the client what {actor} says."
 
 
 TELLERS: dict[str, Callable[[Event, Any], str]] = {
@@ -94,7 +99,9 @@ TELLERS: dict[str, Callable[[Event, Any], str]] = {
         "API server asks etcd to forget what is older than five minutes."
     ),
     "bookmark": lambda event, detail: "API server tells watchers how far they are.",
-    "cancel_request": lambda event, detail: f"API server hears that {event.actor} stops watching.",
+    "cancel_request": lambda event, detail: (
+        f"API server hears that {event.actor} has left a watch or a stream."
+    ),
     "kubelet_answered": _from_kubelet,
     "stream_input": lambda event, detail: (
         f"API server passes {detail.get('bytes')} bytes of {event.actor} on to "

@@ -69,6 +69,8 @@ class Streams(Housekeeping):
     def kubelet_answered(self, token: int, answer: Obj) -> None:
         """A kubelet has an answer, or one more piece of a stream."""
         self.note(code=answer["code"])
+        if answer.get("message"):
+            self.note(message=str(answer["message"])[:120])
         stream = self.streams.get(token)
         pending = self.pending.get(token)
         if stream is None and pending is not None:
@@ -116,6 +118,7 @@ class Streams(Housekeeping):
             self._tell(stream, channel, data)
         if answer.get("more"):
             return
+        self.note(ends=True)
         del self.streams[token]
         if not stream.ports:
             self._tell(stream, END, endings.status(answer, stream.command, stream.newest))

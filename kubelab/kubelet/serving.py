@@ -164,6 +164,7 @@ class Serving(Client):
         container = self.runtime.containers.get(stream.container_id)
         runs = container is not None and container.running
         new = lines[stream.sent :]
+        self.note(lines=len(new))
         if runs:
             self.after(FOLLOW_SECONDS, "follow", number, background=True)
             self.streams[number] = stream._replace(sent=len(lines))
@@ -240,6 +241,7 @@ class Serving(Client):
         """A running command has written something."""
         call = self.cri_calls.get(call_id)
         if call is not None:
+            self.note(bytes=len(stdout) + len(stderr))
             reply_to, token = call.context
             self.serve_answer(reply_to, token, code=200, stdout=stdout, stderr=stderr, more=True)
 

@@ -23,6 +23,8 @@ DONE = {
     "remove_container": "an old container is removed",
     "exec_sync": "the command has ended",
     "exec": "the command has ended",
+    "exec_stream": "the command has ended",
+    "attach": "the process that somebody is attached to has ended",
 }
 
 
@@ -56,8 +58,12 @@ def tell(event: Event) -> str:
         "forward_ports": f"is asked to forward ports of {detail.get('pod')}",
         "forward_connect": f"connects to port {detail.get('port')} inside {detail.get('pod')}",
         "stream_input": f"takes {detail.get('bytes', 0)} bytes from a client and hands them on",
-        "exec_output": "sends on what a command has written",
-        "follow": "sends what is new in a log that somebody follows",
+        "exec_output": f"sends on {detail.get('bytes', 0)} bytes that a command has written",
+        "follow": (
+            "sends what is new in a log that somebody follows"
+            if "lines" in detail
+            else "finds that nobody follows a log any longer"
+        ),
         "stream_closed": "hears that a client has left its stream",
         "start": "starts and registers its node, because nobody else does",
         "changed": f"is told that a container of {detail.get('pod')} has ended",

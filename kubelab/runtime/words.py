@@ -37,7 +37,10 @@ def tell(event: Event) -> str:
         "exec": f"runs `{detail.get('command')}` in {name} of {pod} for somebody",
         "exec_stream": f"runs `{detail.get('command')}` in {name} of {pod} for who looks on",
         "exec_input": f"hands {detail.get('bytes')} bytes of input to a command in {name} of {pod}",
-        "exec_size": "tells a command the new size of its window",
+        "exec_size": (
+            f"tells a command that its window has {detail.get('columns', '?')} columns and "
+            f"{detail.get('lines', '?')} lines"
+        ),
         "exec_left": "hears that who talked to a command has gone",
         "attach": f"lets somebody see what {name} of {pod} writes from now on",
         "exec_sync": f"runs `{detail.get('command')}` in {name} of {pod}",

@@ -10,6 +10,7 @@ pkg/registry/scheduling/rest; the default roles and flow schemas have files of t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from kubelab.api import kinds
@@ -22,6 +23,8 @@ from kubelab.sim.chance import Chance
 NAMESPACES = ("kube-system", "default", "kube-public", "kube-node-lease")
 USER = "system:apiserver"
 PORT = 6443
+# etcd takes 128 operations in one transaction.
+MOST_WRITES = 120
 
 
 def objects(address: str) -> list[Obj]:
@@ -77,14 +80,18 @@ def creation(obj: Obj) -> Request:
     return Request("POST", url(kind, namespace_of(obj)), EMPTY, EMPTY, obj, USER)
 
 
-def roles(chance: Chance, now: str) -> Any:
-    """The transaction that writes the default roles, unless there are some already."""
+def roles(chance: Chance, now: str) -> Iterator[Any]:
+    """The transactions that write the default roles and flow schemas, unless there are some.
+
+    etcd takes so many operations at once and no more.
+    """
     writes = []
     for obj in (*default_roles.objects(), *flow_schemas.objects(now)):
         kind = kinds.by_kind(obj["apiVersion"], obj["kind"])
         metadata = merged(obj["metadata"], uid=chance.uid(), creationTimestamp=now)
         key = stored.path(kind, namespace_of(obj), name_of(obj))
         writes.append((key, merged(obj, metadata=metadata)))
-    (key, first), *others = writes
-    name = name_of(first)
-    return stored.transaction(Write(name, key, first, 0, first, extra=tuple(others)), 0)
+    for at in range(0, len(writes), MOST_WRITES):
+        (key, first), *others = writes[at : at + MOST_WRITES]
+        write = Write(name_of(first), key, first, 0, first, extra=tuple(others))
+        yield stored.transaction(write, 0)

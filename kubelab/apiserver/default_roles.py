@@ -4,16 +4,18 @@ A table: each row a rule as `verbs | groups | resources`, where the core group i
 paths is `verbs | paths`. They are written in one transaction when the API server finds none, so
 that a role that was changed stays changed.
 
-In Kubernetes: plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go. Left out: the roles of the
-single controllers (`system:controller:…`), which run here as one trusted process, and the repair
-of changed default roles at each start.
+In Kubernetes: plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go. Left out: the repair of
+changed default roles at each start. The roles of the single controllers stand in
+`controller_roles.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from kubelab.api.objects import Obj, freeze
+from kubelab.apiserver import controller_roles
 
 GROUP = "rbac.authorization.k8s.io"
 VERSION = f"{GROUP}/v1"
@@ -113,7 +115,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "system:kube-aggregator": (f"{READ} | - | endpoints services",),
     "system:kube-controller-manager": (
         EVENTS, "create | coordination.k8s.io | leases",
-        "get update | coordination.k8s.io | leases",
+        "get update | coordination.k8s.io | leases | kube-controller-manager",
         "create | - | secrets serviceaccounts", "delete | - | secrets",
         "get | - | configmaps namespaces secrets serviceaccounts",
         "update | - | secrets serviceaccounts", "create | authentication.k8s.io | tokenreviews",
@@ -122,7 +124,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     "system:kube-scheduler": (
         EVENTS, "create | coordination.k8s.io | leases",
-        "get list update watch | coordination.k8s.io | leases",
+        "get list update watch | coordination.k8s.io | leases | kube-scheduler",
         f"{READ} | - | nodes", f"delete {READ} | - | pods", "create | - | bindings pods/binding",
         "patch update | - | pods/status", f"{READ} | - | replicationcontrollers services",
         f"{READ} | apps extensions | replicasets", f"{READ} | apps | statefulsets",
@@ -155,6 +157,13 @@ ROLES: dict[str, tuple[str, ...]] = {
         "get | /.well-known/openid-configuration /.well-known/openid-configuration/ "
         "/openid/v1/jwks /openid/v1/jwks/",
     ),
+    **{
+        f"system:certificates.k8s.io:{signer}-approver": (
+            f"approve | certificates.k8s.io | signers | kubernetes.io/{signer}",
+        )
+        for signer in ("kube-apiserver-client", "kube-apiserver-client-kubelet", "kubelet-serving",
+                       "legacy-unknown")
+    },
     "system:certificates.k8s.io:certificatesigningrequests:nodeclient": (
         "create | certificates.k8s.io | certificatesigningrequests/nodeclient",
     ),
@@ -198,14 +207,15 @@ def _rule(text: str) -> dict[str, Any]:
     if len(parts) == 2:
         return {"verbs": parts[0], "nonResourceURLs": parts[1]}
     groups = ["" if group == "-" else group for group in parts[1]]
-    return {"verbs": parts[0], "apiGroups": groups, "resources": parts[2]}
+    rule = {"verbs": parts[0], "apiGroups": groups, "resources": parts[2]}
+    return {**rule, "resourceNames": parts[3]} if len(parts) > 3 else rule
 
 
 def _head(kind: str, name: str, **labels: str) -> dict[str, Any]:
     default = not name.startswith("kubeadm:")
     metadata: dict[str, Any] = {"name": name}
     if default:
-        metadata["annotations"] = {f"{GROUP}/autoupdate": "true"}
+        metadata["annotations"] = {"rbac.authorization.kubernetes.io/autoupdate": "true"}
         metadata["labels"] = {"kubernetes.io/bootstrapping": "rbac-defaults", **labels}
     return {"kind": kind, "apiVersion": VERSION, "metadata": metadata}
 
@@ -233,7 +243,32 @@ def objects() -> list[Obj]:
         if names:
             binding["subjects"] = [_subject(kind, subject) for subject in names]
         made.append(binding)
-    return [freeze(obj) for obj in made]
+    return [freeze(obj) for obj in (*made, *_controllers(), *_namespaced())]
+
+
+def _controllers() -> Iterator[dict[str, Any]]:
+    """The role of each controller, bound to its service account."""
+    for account, rules in controller_roles.CONTROLLERS.items():
+        name = f"system:controller:{account}"
+        yield {**_head("ClusterRole", name), "rules": [_rule(rule) for rule in rules]}
+        reference = {"apiGroup": GROUP, "kind": "ClusterRole", "name": name}
+        subjects = [_subject("ServiceAccount", account)]
+        yield {**_head("ClusterRoleBinding", name), "roleRef": reference, "subjects": subjects}
+
+
+def _namespaced() -> Iterator[dict[str, Any]]:
+    """The roles that hold in one namespace of the system, and their bindings."""
+    for namespace, name, rules in controller_roles.ROLES:
+        role = _head("Role", name)
+        role["metadata"]["namespace"] = namespace
+        yield {**role, "rules": [_rule(rule) for rule in rules]}
+    for namespace, name, role_name, users, accounts in controller_roles.BINDINGS:
+        binding = _head("RoleBinding", name)
+        binding["metadata"]["namespace"] = namespace
+        reference = {"apiGroup": GROUP, "kind": "Role", "name": role_name}
+        subjects = [_subject("User", user) for user in users.split()]
+        subjects += [_subject("ServiceAccount", account) for account in accounts.split()]
+        yield {**binding, "roleRef": reference, "subjects": subjects}
 
 
 def _subject(kind: str, name: str) -> dict[str, str]:

@@ -57,7 +57,8 @@ class Housekeeping(Component):
     def seed_roles(self) -> None:
         """Offers the default roles to etcd, which takes them if it has none."""
         chance = self.world.stream(f"{self.name}/roles")
-        self.etcd("txn", bootstrap.roles(chance, self.timestamp), "seeded")
+        for request in bootstrap.roles(chance, self.timestamp):
+            self.etcd("txn", request, "seeded")
 
     def seeded(self, result: Any, token: int) -> None:
         """The default roles are there, now or since long ago."""

@@ -20,7 +20,8 @@ class Write(NamedTuple):
 
     `obj` None deletes; `expected` is the mod_revision that the key must have (0: absent). `extra`
     are further keys written along, `answer` is what the client gets, with the new resourceVersion
-    in it if `stamp` is set.
+    in it if `stamp` is set. `beside` are other objects that change along, each only if it is still
+    at its revision.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Write(NamedTuple):
     status: int = 200
     extra: tuple[tuple[str, Obj | None], ...] = ()
     stamp: bool = True
+    beside: tuple[tuple[str, Obj, int], ...] = ()
 
 
 class Pending:

@@ -115,6 +115,9 @@ def transaction(write: Write, lease: int) -> Any:
         if obj is not None:
             compares.append(_is_at(extra.encode(), 0))
         operations.append(_operation(extra.encode(), obj, 0))
+    for other, obj, revision in write.beside:
+        compares.append(_is_at(other.encode(), revision))
+        operations.append(_operation(other.encode(), obj, 0))
     now = records.RequestOp(request_range=records.RangeRequest(key=raw))
     failure = (now,) if write.expected else ()
     return records.TxnRequest(tuple(compares), tuple(operations), failure)

@@ -21,7 +21,6 @@ from kubelab.api.objects import (
     Obj,
     freeze,
     get,
-    labels_of,
     merged,
     name_of,
     namespace_of,
@@ -33,7 +32,7 @@ from kubelab.apiserver import (
     connecting,
     customresources,
     decoding,
-    deletion,
+    eviction,
     plugins,
     proxying,
     reading,
@@ -179,54 +178,6 @@ def _scheduled(server: APIServer, pod: Obj) -> Arr:
     return Arr([*others, freeze(condition)])
 
 
-def eviction(server: APIServer, pending: Pending) -> Write | Response:
-    """POST of an Eviction: a deletion that respects disruption budgets."""
-    body = decoding.tree(pending.request) or EMPTY
-    old, revision = registry.current(server, pending)
-    kind = pending.route.kind
-    budgets = [
-        budget
-        for budget in server.caches["/registry/poddisruptionbudgets/"].all(namespace_of(old))
-        if selectors.compile_selector(get(budget, "spec", "selector")).matches(labels_of(old))
-    ]
-    if len(budgets) > 1:
-        text = (
-            "This pod has more than one PodDisruptionBudget, which the eviction subresource does "
-            "not support."
-        )
-        raise errors.failure(500, text)
-    for budget in budgets:
-        status = budget.get("status") or EMPTY
-        if not status.get("disruptionsAllowed"):
-            raise _forbidden_by(budget, status)
-    options = Obj(get(body, "deleteOptions", default=EMPTY))
-    condition = {
-        "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
-        "message": "Eviction API: evicting", "lastProbeTime": None,
-        "lastTransitionTime": timestamp(server.now),
-    }  # fmt: skip
-    others = [c for c in get(old, "status", "conditions", default=NOTHING)
-              if c["type"] != "DisruptionTarget"]  # fmt: skip
-    marked = with_(old, ("status", "conditions"), [*others, condition])
-    outcome = deletion.deleted(server, pending, kind, marked, revision, options)
-    answer = freeze({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-                     "code": 201})  # fmt: skip
-    if isinstance(outcome, Write):
-        return outcome._replace(answer=answer, status=201, stamp=False)
-    return Response(201, EMPTY, answer)
-
-
-def _forbidden_by(budget: Obj, status: Obj) -> errors.ApiError:
-    text = (
-        f"The disruption budget {name_of(budget)} needs {status.get('desiredHealthy', 0)} healthy "
-        f"pods and has {status.get('currentHealthy', 0)} currently"
-    )
-    return errors.too_many_requests(
-        "Cannot evict pod as it would violate the pod's disruption budget.",
-        causes=[Obj(reason="DisruptionBudget", message=text)],
-    )
-
-
 def ephemeral_containers(server: APIServer, pending: Pending) -> Write | Response:
     """PATCH or PUT of the containers that are added to a running pod for a look inside."""
     if pending.request.method == "GET":
@@ -292,7 +243,7 @@ HANDLERS: dict[tuple[str, str], Callable[[Any, Pending], Write | Response | None
     ("*", "approval"): status,
     ("*", "resize"): status,
     ("Pod", "binding"): binding,
-    ("Pod", "eviction"): eviction,
+    ("Pod", "eviction"): eviction.evict,
     ("Pod", "ephemeralcontainers"): ephemeral_containers,
     ("Namespace", "finalize"): finalize,
     ("Pod", "log"): connecting.log,

@@ -12,12 +12,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from kubelab.api import kinds
 from kubelab.api.errors import ApiError
 from kubelab.api.objects import Obj, name_of, namespace_of, uid_of
 from kubelab.kubectl import (
+    describe_certificate,
     describe_cluster,
     describe_network,
     describe_policy,
+    describe_storage,
     describe_workloads,
 )
 from kubelab.kubectl.errors import Failed
@@ -31,10 +34,12 @@ NO_TYPE = (
     'You must specify the type of resource to describe. Use "kubectl api-resources" for a complete '
     "list of supported resources."
 )
+AUTOSCALER = kinds.named("autoscaling/v2/HorizontalPodAutoscaler")
 Maker = Callable[[Session, Page, Obj, Any], None]
 PAGES: dict[str, Maker] = {
     **describe_workloads.PAGES, **describe_network.PAGES, **describe_cluster.PAGES,
-    **describe_policy.PAGES,
+    **describe_policy.PAGES, **describe_storage.PAGES,
+    **describe_certificate.PAGES,
 }  # fmt: skip
 
 
@@ -47,12 +52,18 @@ def run(session: Session, args: list[str]) -> None:
         targets = named(session, args)
     else:
         raise Failed(f"error: {NO_TYPE}")
-    pages = []
+    found: list[tuple[Target, Obj]] = []
     for target in targets:
         try:
-            pages += [_page(session, target, obj) for obj in _found(session, target)]
+            found += [(target, obj) for obj in _found(session, target)]
         except ApiError as error:
+            if error.code == 404 and len(args) == 2 and len(targets) == 1:
+                _begun(session, target, error)
+                return
             session.fail(error)
+    # Of several objects no events are shown, unless they are asked for.
+    alone = len(found) == 1 and not session.failed
+    pages = [_page(session, target, obj, events=alone) for target, obj in found]
     if pages:
         session.out.append("\n\n".join(pages))
     elif not session.failed:
@@ -62,42 +73,47 @@ def run(session: Session, args: list[str]) -> None:
 
 
 def _found(session: Session, target: Target) -> list[Obj]:
-    """The object; all of a kind; or those whose names begin so."""
+    """The object, or all of a kind."""
     flags = session.flags
     namespace = "" if flags.on("all-namespaces") else target.namespace
     if not target.name:
         found: list[Obj] = session.list(target.kind, namespace, flags.text("selector"))
         return found
-    try:
-        return [session.get(target.kind, target.namespace, target.name)]
-    except ApiError as error:
-        if error.code != 404:
-            raise
-        alike = session.list(target.kind, namespace)
-        begun = [obj for obj in alike if name_of(obj).startswith(target.name)]
-        if not begun:
-            raise
-        return begun
+    return [session.get(target.kind, target.namespace, target.name)]
 
 
-def _page(session: Session, target: Target, obj: Obj) -> str:
+def _begun(session: Session, target: Target, error: ApiError) -> None:
+    """The objects whose names begin like the one that is not there."""
+    alike = session.list(target.kind, target.namespace)
+    begun = [obj for obj in alike if name_of(obj).startswith(target.name)]
+    if not begun:
+        raise error
+    session.out += [_page(session, target, obj, events=False) + "\n" for obj in begun]
+
+
+def _page(session: Session, target: Target, obj: Obj, *, events: bool) -> str:
     page = Page(session.now_ns)
-    events = _events(session, obj) if session.flags.on("show-events", default=True) else None
+    if target.kind.kind == "HorizontalPodAutoscaler" and target.kind.version != AUTOSCALER.version:
+        obj = session.get(AUTOSCALER, namespace_of(obj), name_of(obj))
+    shown = session.flags.on("show-events", default=events)
+    reported = _events(session, obj) if shown else None
     maker = PAGES.get(obj.get("kind", target.kind.kind), generic)
-    maker(session, page, obj, events)
+    maker(session, page, obj, reported)
     return page.text()
 
 
 def _events(session: Session, obj: Obj) -> Any:
     fields = [f"involvedObject.name={name_of(obj)}", f"involvedObject.kind={obj.get('kind')}"]
-    if obj.get("kind") != "Node":
-        fields.append(f"involvedObject.uid={uid_of(obj)}")
     if namespace_of(obj):
         fields.append(f"involvedObject.namespace={namespace_of(obj)}")
-    try:
-        found = session.list(EVENT, namespace_of(obj), "", ",".join(fields))
-    except ApiError:
-        return []
+    found = []
+    # A kubelet gives its node's name for the uid in what it reports of the node.
+    for uid in (uid_of(obj), name_of(obj)) if obj.get("kind") == "Node" else (uid_of(obj),):
+        asked = ",".join([*fields, f"involvedObject.uid={uid}"])
+        try:
+            found += session.list(EVENT, namespace_of(obj), "", asked)
+        except ApiError:
+            return []
     found.sort(key=last_seen)
     return found
 
@@ -105,7 +121,7 @@ def _events(session: Session, obj: Obj) -> Any:
 # A kind without a page.
 
 HIDDEN = ("name", "namespace", "labels", "annotations", "managedFields")
-UPPER = ("API", "IP", "UID", "URL", "CIDR", "ID", "CA", "DNS", "TLS", "OS", "TTL")
+UPPER = ("API", "URL", "UID", "OSB", "GUID")
 
 
 def generic(session: Session, page: Page, obj: Obj, events: Any) -> None:
@@ -120,7 +136,7 @@ def generic(session: Session, page: Page, obj: Obj, events: Any) -> None:
 
 
 def _fields(page: Page, level: int, fields: Any) -> None:
-    for key in sorted(fields, key=_title):
+    for key in sorted(fields):
         value = fields[key]
         if isinstance(value, dict):
             page.write(level, f"{_title(key)}:")
@@ -145,10 +161,11 @@ def _shown(value: Any) -> str:
 
 
 def _title(key: str) -> str:
-    """`creationTimestamp` as `Creation Timestamp`."""
-    parts = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9./_-]+|[A-Z]+|[^A-Za-z]+", key)
+    """`creationTimestamp` as `Creation Timestamp`; a key that is more than letters stays."""
+    if not all(letter.isalpha() or letter == "-" for letter in key):
+        return key
     shown = []
-    for part in parts:
+    for part in re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|-+", key):
         upper = part.upper()
         shown.append(upper if upper in UPPER else part[:1].upper() + part[1:])
     return " ".join(shown)

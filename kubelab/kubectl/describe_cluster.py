@@ -1,4 +1,4 @@
-"""The pages of nodes, namespaces, configuration and storage.
+"""The pages of nodes, namespaces, quotas and configuration.
 
 In Kubernetes: k8s.io/kubectl/pkg/describe/describe.go.
 """
@@ -12,17 +12,13 @@ from typing import Any
 from kubelab.api import kinds, quantity
 from kubelab.api.errors import ApiError
 from kubelab.api.objects import Obj, get, labels_of, name_of, namespace_of
-from kubelab.kubectl.page import NONE, Page, when, words
+from kubelab.kubectl.page import NONE, Page, when
 from kubelab.kubectl.session import Session
 
 POD = kinds.named("v1/Pod")
 LEASE = kinds.named("coordination.k8s.io/v1/Lease")
 QUOTA = kinds.named("v1/ResourceQuota")
 LIMITS = kinds.named("v1/LimitRange")
-MODES = {
-    "ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX",
-    "ReadWriteOncePod": "RWOP",
-}  # fmt: skip
 ROLE = "node-role.kubernetes.io/"
 
 
@@ -185,6 +181,7 @@ def _namespace(session: Session, page: Page, obj: Obj, events: Any) -> None:
     page.write(0, "\nResource Quotas" if quotas else "\nNo resource quota.")
     for quota in quotas:
         page.write(1, f"Name:\t{name_of(quota)}")
+        _scopes(page, quota, 1)
         page.write(1, "Resource\tUsed\tHard")
         page.write(1, "--------\t---\t---")
         for row in _quota_rows(quota):
@@ -194,6 +191,30 @@ def _namespace(session: Session, page: Page, obj: Obj, events: Any) -> None:
         _limit_rows(page, held, " ")
 
 
+SCOPES = {
+    "Terminating": "Matches all pods that have an active deadline. These pods have a limited "
+    "lifespan on a node before being actively terminated by the system.",
+    "NotTerminating": "Matches all pods that do not have an active deadline. These pods usually "
+    "include long running pods whose container command is not expected to terminate.",
+    "BestEffort": "Matches all pods that do not have resource requirements set. These pods have a "
+    "best effort quality of service.",
+    "NotBestEffort": "Matches all pods that have at least one resource requirement set. These pods "
+    "have a burstable or guaranteed quality of service.",
+}
+
+
+def _scopes(page: Page, quota: Obj, level: int) -> None:
+    """Which pods a quota counts."""
+    scopes = sorted(get(quota, "spec", "scopes", default=()))
+    if not scopes:
+        return
+    page.write(level, f"Scopes:\t{', '.join(scopes)}")
+    indent = "  " if level else " "
+    for scope in scopes:
+        if scope in SCOPES:
+            page.write(0, f"{indent}* {SCOPES[scope]}")
+
+
 def _quota_rows(quota: Obj) -> list[str]:
     hard, used = (get(quota, "status", field, default={}) for field in ("hard", "used"))
     return [f"{name}\t{used.get(name, '0')}\t{hard[name]}" for name in sorted(hard)]
@@ -201,8 +222,7 @@ def _quota_rows(quota: Obj) -> list[str]:
 
 def _quota(session: Session, page: Page, obj: Obj, events: Any) -> None:
     page.head(obj)
-    if get(obj, "spec", "scopes"):
-        page.write(0, f"Scopes:\t{', '.join(sorted(obj['spec']['scopes']))}")
+    _scopes(page, obj, 0)
     page.write(0, "Resource\tUsed\tHard")
     page.write(0, "--------\t----\t----")
     for row in _quota_rows(obj):
@@ -277,69 +297,8 @@ def _priority_class(session: Session, page: Page, obj: Obj, events: Any) -> None
     page.events(events)
 
 
-# Storage.
-
-
-def _modes(modes: Any) -> str:
-    return ",".join(MODES.get(mode, mode) for mode in modes or ())
-
-
-def _claim(session: Session, page: Page, obj: Obj, events: Any) -> None:
-    spec, status = obj.get("spec") or {}, obj.get("status") or {}
-    page.head(obj)
-    page.write(0, f"StorageClass:\t{spec.get('storageClassName', '')}")
-    deleted = obj["metadata"].get("deletionTimestamp")
-    phase = f"Terminating (lasts {page.ago(deleted)})" if deleted else status.get("phase", "")
-    page.write(0, f"Status:\t{phase}")
-    page.write(0, f"Volume:\t{spec.get('volumeName', '')}")
-    page.marks(obj)
-    page.write(0, f"Finalizers:\t{words(obj['metadata'].get('finalizers'))}")
-    bound = spec.get("volumeName")
-    capacity = get(status, "capacity", "storage", default="") if bound else ""
-    page.write(0, f"Capacity:\t{capacity}")
-    page.write(0, f"Access Modes:\t{_modes(status.get('accessModes')) if bound else ''}")
-    if spec.get("volumeMode"):
-        page.write(0, f"VolumeMode:\t{spec['volumeMode']}")
-    users = [
-        name_of(pod)
-        for pod in session.list(POD, namespace_of(obj))
-        for volume in get(pod, "spec", "volumes", default=())
-        if get(volume, "persistentVolumeClaim", "claimName") == name_of(obj)
-    ]
-    page.lines("Used By", users or [NONE])
-    page.events(events)
-
-
-def _volume(session: Session, page: Page, obj: Obj, events: Any) -> None:
-    spec = obj.get("spec") or {}
-    page.write(0, f"Name:\t{name_of(obj)}")
-    page.marks(obj)
-    page.write(0, f"Finalizers:\t{words(obj['metadata'].get('finalizers'))}")
-    page.write(0, f"StorageClass:\t{spec.get('storageClassName', '')}")
-    page.write(0, f"Status:\t{get(obj, 'status', 'phase', default='')}")
-    claim = spec.get("claimRef")
-    shown = f"{claim.get('namespace')}/{claim.get('name')}" if claim else ""
-    page.write(0, f"Claim:\t{shown}")
-    page.write(0, f"Reclaim Policy:\t{spec.get('persistentVolumeReclaimPolicy', '')}")
-    page.write(0, f"Access Modes:\t{_modes(spec.get('accessModes'))}")
-    if spec.get("volumeMode"):
-        page.write(0, f"VolumeMode:\t{spec['volumeMode']}")
-    page.write(0, f"Capacity:\t{get(spec, 'capacity', 'storage', default='0')}")
-    page.write(0, f"Node Affinity:\t{'' if spec.get('nodeAffinity') else NONE}")
-    page.write(0, f"Message:\t{get(obj, 'status', 'message', default='')}")
-    page.write(0, "Source:")
-    if spec.get("hostPath"):
-        page.write(2, "Type:\tHostPath (bare host directory volume)")
-        page.write(2, f"Path:\t{spec['hostPath'].get('path')}")
-        page.write(2, f"HostPathType:\t{spec['hostPath'].get('type', NONE)}")
-    else:
-        page.write(1, "<unknown>")
-    page.events(events)
-
-
 PAGES = {
     "Node": _node, "Namespace": _namespace, "ResourceQuota": _quota, "LimitRange": _limits,
     "ConfigMap": _config_map, "Secret": _secret, "ServiceAccount": _service_account,
-    "PriorityClass": _priority_class, "PersistentVolumeClaim": _claim,
-    "PersistentVolume": _volume,
+    "PriorityClass": _priority_class,
 }  # fmt: skip

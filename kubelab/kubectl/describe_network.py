@@ -25,6 +25,13 @@ def endpoints_text(slices: Any, port: Any) -> str:
     """The first three ready addresses behind a port: a name of a port, or a number."""
     found = []
     for held in slices:
+        if not held.get("ports"):
+            found += [
+                address
+                for endpoint in held.get("endpoints") or ()
+                if get(endpoint, "conditions", "ready", default=True)
+                for address in endpoint["addresses"]
+            ]
         for row in held.get("ports") or ():
             if port not in ((row.get("name") or ""), row.get("port")):
                 continue
@@ -56,7 +63,7 @@ def _service(session: Session, page: Page, obj: Obj, events: Any) -> None:
         page.write(0, f"External Name:\t{spec['externalName']}")
     ingress = get(obj, "status", "loadBalancer", "ingress", default=())
     if ingress:
-        addresses = [row.get("ip") or row.get("hostname", "") for row in ingress]
+        addresses = [_ingress_text(row) for row in ingress]
         page.write(0, f"LoadBalancer Ingress:\t{', '.join(addresses)}")
     slices = _slices(session, namespace_of(obj), name_of(obj))
     for port in spec.get("ports") or ():
@@ -75,7 +82,16 @@ def _service(session: Session, page: Page, obj: Obj, events: Any) -> None:
     ):
         if spec.get(field):
             page.write(0, f"{title}:\t{spec[field]}")
+    if spec.get("loadBalancerSourceRanges"):
+        ranges = ",".join(spec["loadBalancerSourceRanges"])
+        page.write(0, f"LoadBalancer Source Ranges:\t{ranges}")
     page.events(events)
+
+
+def _ingress_text(row: Any) -> str:
+    """An address of a load balancer, and whether packets reach nodes with it (VIP) or without."""
+    address = row.get("ip") or row.get("hostname", "")
+    return f"{address} ({row['ipMode']})" if row.get("ipMode") else str(address)
 
 
 def _port_rows(page: Page, level: int, ports: Any) -> None:
@@ -144,7 +160,8 @@ def _backend(session: Session, namespace: str, backend: Any) -> str:
     for row in get(held, "spec", "ports", default=()):
         if port.get("number") == row["port"] or port.get("name") == row.get("name", ""):
             name = row.get("name") or ""
-    return f"{shown} ({endpoints_text(_slices(session, namespace, service['name']), name)})"
+    found = endpoints_text(_slices(session, namespace, service["name"]), name)
+    return f"{shown} ({found or NONE})"
 
 
 def _ingress(session: Session, page: Page, obj: Obj, events: Any) -> None:
@@ -177,6 +194,31 @@ def _ingress(session: Session, page: Page, obj: Obj, events: Any) -> None:
     page.events(events)
 
 
+def _ingress_class(session: Session, page: Page, obj: Obj, events: Any) -> None:
+    page.write(0, f"Name:\t{name_of(obj)}")
+    page.marks(obj)
+    page.write(0, f"Controller:\t{get(obj, 'spec', 'controller', default='')}")
+    parameters = get(obj, "spec", "parameters")
+    if parameters:
+        page.write(0, "Parameters:")
+        if parameters.get("apiGroup"):
+            page.write(1, f"APIGroup:\t{parameters['apiGroup']}")
+        page.write(1, f"Kind:\t{parameters['kind']}")
+        page.write(1, f"Name:\t{parameters['name']}")
+    page.events(events)
+
+
+def _address(session: Session, page: Page, obj: Obj, events: Any) -> None:
+    page.write(0, f"Name:\t{name_of(obj)}")
+    page.marks(obj)
+    parent = get(obj, "spec", "parentRef")
+    if parent:
+        page.write(0, "Parent Reference:")
+        for title in ("Group", "Resource", "Namespace", "Name"):
+            page.write(1, f"{title}:\t{parent.get(title.lower(), '')}")
+    page.events(events)
+
+
 # NetworkPolicy.
 
 
@@ -188,7 +230,7 @@ def _network_policy(session: Session, page: Page, obj: Obj, events: Any) -> None
     page.write(0, "Spec:")
     chosen = selector_text(spec.get("podSelector"))
     everything = "<none> (Allowing the specific traffic to all pods in this namespace)"
-    page.write(1, f"PodSelector: {everything if chosen == NONE else f'    {chosen}'}")
+    page.write(1, f"PodSelector:     {everything if chosen == NONE else chosen}")
     types = spec.get("policyTypes") or ()
     _direction(page, types, "Ingress", spec.get("ingress"), "From", "from")
     _direction(page, types, "Egress", spec.get("egress"), "To", "to")
@@ -215,8 +257,10 @@ def _direction(page: Page, types: Any, way: str, rules: Any, word: str, field: s
         if not ports:
             page.write(2, "To Port: <any> (traffic allowed to all ports)")
         for port in ports:
-            number = port.get("port", "<any>")
-            page.write(2, f"To Port: {number}/{port.get('protocol', 'TCP')}")
+            number, title = port.get("port", "<any>"), "To Port"
+            if port.get("endPort"):
+                number, title = f"{number}-{port['endPort']}", "To Port Range"
+            page.write(2, f"{title}: {number}/{port.get('protocol', 'TCP')}")
         peers = rule.get(field) or ()
         if not peers:
             source = "sources" if field == "from" else "destinations"
@@ -238,5 +282,6 @@ def _direction(page: Page, types: Any, way: str, rules: Any, word: str, field: s
 
 PAGES = {
     "Service": _service, "Endpoints": _endpoints, "EndpointSlice": _endpoint_slice,
-    "Ingress": _ingress, "NetworkPolicy": _network_policy,
+    "Ingress": _ingress, "NetworkPolicy": _network_policy, "IngressClass": _ingress_class,
+    "IPAddress": _address,
 }  # fmt: skip

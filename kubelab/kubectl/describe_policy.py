@@ -17,16 +17,17 @@ def _role(session: Session, page: Page, obj: Obj, events: Any) -> None:
     page.marks(obj)
     page.write(0, "PolicyRule:\n  Resources\tNon-Resource URLs\tResource Names\tVerbs")
     page.write(1, "---------\t-----------------\t--------------\t-----")
-    for resource, urls, names, verbs in _rules(obj.get("rules") or ()):
+    for resource, urls, names, verbs in rule_rows(obj.get("rules") or ()):
         page.write(1, f"{resource}\t{words(urls)}\t{words(names)}\t{words(verbs)}")
 
 
 Rule = tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
-def _rules(rules: Any) -> list[Rule]:
+def rule_rows(rules: Any) -> list[Rule]:
     """One line a resource; what is granted of it by several rules stands together."""
     merged: dict[tuple[str, str, str, str], list[str]] = {}
+    paths: list[tuple[tuple[str, str, str, str], list[str]]] = []
     for rule in rules:
         verbs = list(rule.get("verbs") or ())
         about = [
@@ -35,11 +36,11 @@ def _rules(rules: Any) -> list[Rule]:
             for resource in rule.get("resources") or ()
             for name in rule.get("resourceNames") or ("",)
         ]
-        about += [("", "", "", path) for path in rule.get("nonResourceURLs") or ()]
+        paths += [(("", "", "", path), verbs) for path in rule.get("nonResourceURLs") or ()]
         for key in about:
             held = merged.setdefault(key, [])
             held += [verb for verb in verbs if verb not in held]
-    rows = sorted(merged.items(), key=lambda item: _order(*item))
+    rows = sorted([*merged.items(), *paths], key=lambda item: _order(*item))
     return [
         (_resource(resource, group), (path,) if path else (), (name,) if name else (),
          tuple(verbs))
@@ -106,6 +107,10 @@ def _autoscaler(session: Session, page: Page, obj: Obj, events: Any) -> None:
         page.write(1, _metric(metric, get(current, at)))
     page.write(0, f"Min replicas:\t{spec.get('minReplicas', '<unset>')}")
     page.write(0, f"Max replicas:\t{spec.get('maxReplicas')}")
+    if spec.get("behavior"):
+        page.write(0, "Behavior:")
+        for title, field in (("Scale Up", "scaleUp"), ("Scale Down", "scaleDown")):
+            _scaling(page, title, spec["behavior"].get(field))
     have, wish = status.get("currentReplicas", 0), status.get("desiredReplicas", 0)
     page.write(0, f"{target['kind']} pods:\t{have} current / {wish} desired")
     if status.get("conditions"):
@@ -116,6 +121,23 @@ def _autoscaler(session: Session, page: Page, obj: Obj, events: Any) -> None:
             cells = (row["type"], row["status"], row.get("reason", ""), row.get("message", ""))
             page.write(1, "\t".join(cells))
     page.events(events)
+
+
+def _scaling(page: Page, title: str, rules: Any) -> None:
+    """How fast an autoscaler may go in one direction."""
+    if not rules:
+        return
+    page.write(1, f"{title}:")
+    if rules.get("stabilizationWindowSeconds") is not None:
+        seconds = rules["stabilizationWindowSeconds"]
+        page.write(2, f"Stabilization Window: {seconds} seconds")
+    if not rules.get("policies"):
+        return
+    page.write(2, f"Select Policy: {rules.get('selectPolicy', 'Max')}")
+    page.write(2, "Policies:")
+    for row in rules["policies"]:
+        period = f"Period: {row['periodSeconds']} seconds"
+        page.write(3, f"- Type: {row['type']}\tValue: {row['value']}\t{period}")
 
 
 def _metric(metric: Obj, status: Any) -> str:

@@ -44,8 +44,11 @@ def _basics(page: Page, container: Obj, status: Any, indent: str) -> None:
     if status is not None:
         page.write(2, f"Image ID:\t{status.get('imageID', '')}")
     for title, field in (("Port", "containerPort"), ("Host Port", "hostPort")):
-        ports = [f"{p.get(field, 0)}/{p.get('protocol', 'TCP')}"
-                 for p in container.get("ports") or ()]  # fmt: skip
+        ports = [
+            f"{p.get(field, 0)}/{p.get('protocol', 'TCP')}"
+            + (f" ({p['name']})" if p.get("name") else "")
+            for p in container.get("ports") or ()
+        ]
         plural = "s" if len(ports) > 1 else ""
         page.write(2, f"{title}{plural}:\t{', '.join(ports) or NONE}")
     profile = get(container, "securityContext", "seccompProfile")
@@ -142,7 +145,10 @@ def _environment(page: Page, container: Obj, pod: Any) -> None:
 def _source(source: Obj, container: Obj, pod: Any) -> str:
     if "fieldRef" in source:
         ref = source["fieldRef"]
-        value = _field(pod, ref["fieldPath"]) if pod is not None else ""
+        # kubectl knows the fields of metadata and of the status, not those of the spec.
+        path = ref["fieldPath"]
+        known = pod is not None and path not in ("spec.nodeName", "spec.serviceAccountName")
+        value = _field(pod, path) if known else ""
         return f"{value} ({ref.get('apiVersion', 'v1')}:{ref['fieldPath']})"
     if "resourceFieldRef" in source:
         resource = source["resourceFieldRef"]["resource"]

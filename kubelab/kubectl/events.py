@@ -59,8 +59,9 @@ def run(session: Session, args: list[str]) -> None:
         return
     form = flags.text("output")
     if form:
-        body = Obj(apiVersion="v1", kind="List", metadata=Obj(), items=Arr(found))
-        session.out.append(output.render(body, form))
+        if form != "name":
+            body = Obj(apiVersion="v1", kind="EventList", metadata=Obj(), items=Arr(found))
+            session.out.append(output.render(body, form))
         return
     head = ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
     rows = [["NAMESPACE", *head] if everywhere else head]

@@ -67,7 +67,7 @@ class Flags:
             self.rest, self._words = self._words, []
         elif word.startswith("--"):
             name, equals, value = word[2:].partition("=")
-            flag = self._table.get(name) if len(name) > 1 else None
+            flag = self._table.get(name) if len(name) > 1 or name == "v" else None
             if flag is None:
                 raise self._wrong(f"unknown flag: --{name}")
             self._set(flag, value if equals else None, f"--{name}")

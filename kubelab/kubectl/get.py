@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab.api import jsonpath
+from kubelab.api.durations import since
 from kubelab.api.errors import ApiError
 from kubelab.api.kinds import Kind
-from kubelab.api.objects import Arr, Obj, name_of
+from kubelab.api.objects import Arr, Obj, get, name_of
 from kubelab.api.rest import url
-from kubelab.kubectl import output, printers
+from kubelab.kubectl import gotemplate, output, printers
 from kubelab.kubectl.errors import Failed, fail
 from kubelab.kubectl.resources import Target, from_files, kind_word, named
 from kubelab.kubectl.session import Session, quote
@@ -62,8 +63,7 @@ def run(session: Session, args: list[str]) -> None:
     if form in ("", "wide"):
         _tables(session, targets)
     elif form == "name" or form.partition("=")[0] in output.FORMATS.split(","):
-        if form.startswith(("jsonpath=", "go-template=")):
-            _check(form)
+        _check(form)
         _objects(session, targets, form)
     else:
         raise output.unknown(form)
@@ -71,7 +71,7 @@ def run(session: Session, args: list[str]) -> None:
 
 def _raw(session: Session, path: str) -> str:
     body = session.call("GET", path)
-    return output.compact_json(body) + "\n" if isinstance(body, dict) else str(body)
+    return output.compact_json(body, sort=False) + "\n" if isinstance(body, dict) else str(body)
 
 
 def _check(form: str) -> None:
@@ -82,6 +82,8 @@ def _check(form: str) -> None:
             jsonpath.compile_template(template)
         except jsonpath.JSONPathError as error:
             raise fail(f"error parsing jsonpath {template}, {error}") from None
+    elif name in ("go-template", "template"):
+        gotemplate.check(template)
 
 
 def _path(session: Session, target: Target) -> str:
@@ -133,23 +135,24 @@ def _missing(session: Session, target: Target, error: ApiError) -> None:
 
 def _tables(session: Session, targets: list[Target]) -> None:
     """Tables; targets of one kind that follow each other share one."""
-    query = "includeObject=Object" if session.flags.text("sort-by") else ""
+    printed = session.flags.on("server-print", default=True)
+    query = "includeObject=Object" if session.flags.text("sort-by") and printed else ""
     found: list[tuple[Kind, list[Obj]]] = []
     answered = False
     for target in targets:
         try:
-            pages = _pages(session, target, {"Accept": TABLE}, query)
+            pages = _pages(session, target, {"Accept": TABLE} if printed else None, query)
         except ApiError as error:
             _missing(session, target, error)
             continue
         answered = True
         if pages[0].get("kind") != "Table":
-            pages = [_as_table(page) for page in pages]
+            pages = [_as_table(page, session.now_ns) for page in pages]
         if found and found[-1][0] == target.kind:
             found[-1][1].extend(pages)
         else:
             found.append((target.kind, pages))
-    several = len({target.kind.resource for target in targets}) > 1
+    several = len({kind.resource for kind, _ in found}) > 1
     if session.flags.text("sort-by") and not _sortable(session, found):
         found = []
     shown = [(kind, pages) for kind, pages in found if any(page["rows"] for page in pages)]
@@ -176,11 +179,17 @@ def _nothing(session: Session, targets: list[Target]) -> str:
     return "No resources found"
 
 
-def _as_table(body: Obj) -> Obj:
-    """A table of names, for an answer that is none."""
+def _as_table(body: Obj, now_ns: int) -> Obj:
+    """A table of names and ages, for an answer that is none."""
     items = body.get("items") if "items" in body else [body]
     columns = [{"name": "Name", "format": "name"}, {"name": "Age"}]
-    rows = [{"cells": [name_of(item), "<unknown>"], "object": item} for item in items or ()]
+    rows = [
+        {
+            "cells": [name_of(item), since(get(item, "metadata", "creationTimestamp"), now_ns)],
+            "object": item,
+        }
+        for item in items or ()
+    ]
     return Obj(kind="Table", columnDefinitions=columns, rows=rows)
 
 
@@ -207,7 +216,9 @@ def _objects(session: Session, targets: list[Target], form: str) -> None:
             session.print(f"{kind_word(kind)}/{name_of(obj)}")
         return
     if form.startswith("custom-columns"):
-        template = form.partition("=")[2]
+        name, _, template = form.partition("=")
+        if name == "custom-columns-file":
+            template = printers.columns_file(template)
         text = printers.custom_columns(template, objects, headers=not flags.on("no-headers"))
         session.out.append(text)
         return

@@ -19,6 +19,14 @@ _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
 NO_VALUE = "<no value>"
 
 
+def check(template: str) -> None:
+    """Raises Failed for a template in which an action is not closed."""
+    rest = _ACTION.sub("", template)
+    if "{{" in rest:
+        line = 1 + template[: template.rindex("{{")].count("\n")
+        raise fail(f"error parsing template {template}, template: output:{line}: unclosed action")
+
+
 def render(template: str, obj: Any) -> str:
     """The text that the template makes of an object. Raises Failed."""
     pieces: list[tuple[bool, str]] = []

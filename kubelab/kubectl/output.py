@@ -29,9 +29,14 @@ def to_json(value: Any) -> str:
     return _escaped(text)
 
 
-def compact_json(value: Any) -> str:
+def json_as_sent(value: Any, indent: int = 4) -> str:
+    """JSON over several lines, with the fields in their own order."""
+    return _escaped(json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+def compact_json(value: Any, *, sort: bool = True) -> str:
     """JSON in one line, as Go writes it."""
-    text = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    text = json.dumps(value, separators=(",", ":"), sort_keys=sort, ensure_ascii=False)
     return _escaped(text)
 
 
@@ -39,6 +44,32 @@ def _escaped(text: str) -> str:
     for character, escape in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
         text = text.replace(character, escape)
     return text
+
+
+# Words that YAML could take for something else than text.
+_AMBIGUOUS = ("y", "n", "t", "f", "yes", "no", "on", "off", "true", "false", "null", "~")
+
+
+def kyaml(value: Any, indent: str = "") -> str:
+    """The strict dialect of YAML: braces, commas, and quotes around all text."""
+    inner = indent + "  "
+    if isinstance(value, dict):
+        if not value:
+            return "{}"
+        rows = [f"{inner}{_key(key)}: {kyaml(value[key], inner)},\n" for key in sorted(value)]
+        return "{\n" + "".join(rows) + indent + "}"
+    if isinstance(value, list):
+        if not value:
+            return "[]"
+        if all(isinstance(item, (dict, list)) for item in value):
+            return "[" + ", ".join(kyaml(item, indent) for item in value) + "]"
+        return "[\n" + "".join(f"{inner}{kyaml(item, inner)},\n" for item in value) + indent + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(key: str) -> str:
+    plain = key[:1].isalpha() and all(c.isalnum() or c in "-_./" for c in key)
+    return key if plain and key.lower() not in _AMBIGUOUS else json.dumps(key, ensure_ascii=False)
 
 
 def unmanaged(obj: Obj) -> Obj:
@@ -50,14 +81,21 @@ def unmanaged(obj: Obj) -> Obj:
     return without(obj, ("metadata", "managedFields"))  # type: ignore[no-any-return]
 
 
-def render(obj: Obj, form: str, *, managed: bool = False, missing: bool = True) -> str:
-    """An object or a List in the form of `-o`; Failed where the form is unknown."""
+def render(
+    obj: Obj, form: str, *, managed: bool = False, missing: bool = True, as_sent: bool = False
+) -> str:
+    """An object or a List in the form of `-o`; Failed where the form is unknown.
+
+    `as_sent` keeps the order of fields in JSON, as kubectl does for kinds that it knows by type.
+    """
     name, equals, template = form.partition("=")
     shown = obj if managed else unmanaged(obj)
     if name == "json" and not equals:
-        return to_json(shown) + "\n"
-    if name in ("yaml", "kyaml") and not equals:
+        return (json_as_sent(shown) if as_sent else to_json(shown)) + "\n"
+    if name == "yaml" and not equals:
         return to_yaml(shown)
+    if name == "kyaml" and not equals:
+        return f"---\n{kyaml(shown)}\n"
     if name in ("jsonpath", "jsonpath-as-json", "jsonpath-file"):
         return _jsonpath(obj, name, template, missing)
     if name in ("go-template", "template", "go-template-file", "templatefile"):

@@ -100,7 +100,7 @@ class Page:
 
 def _short(text: str) -> str:
     most = LONGEST - 2
-    return text if len(text) <= most else text[: most - 3] + "..."
+    return text if len(text) <= most else text[:most] + "..."
 
 
 def when(timestamp: str | None) -> str:

@@ -88,6 +88,21 @@ def sort_keys(obj: Any, path: str) -> tuple[int, Any]:
         return (2, jsonpath.as_text(value))
 
 
+def columns_file(path: str) -> str:
+    """The columns of a file: a line of names, and below them a line of paths."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            names, paths = file.readline().split(), file.readline().split()
+    except OSError:
+        raise fail(f"error reading template {path}, open {path}: no such file or directory") from (
+            None
+        )
+    if not names or len(names) != len(paths):
+        raise fail(f"number of headers ({len(names)}) and field specifications ({len(paths)}) "
+                   "don't match")  # fmt: skip
+    return ",".join(f"{name}:{path}" for name, path in zip(names, paths, strict=True))
+
+
 def custom_columns(template: str, objects: Sequence[Obj], *, headers: bool = True) -> str:
     """`NAME:.metadata.name,NODE:.spec.nodeName` of each object."""
     if not template:

@@ -57,7 +57,9 @@ def kind_of(session: Session, word: str) -> Kind:
     """The kind that a type's word names."""
     kind = kinds.resolve(word) or _discovered(session, word)
     if kind is None:
-        raise fail(f'the server doesn\'t have a resource type "{word}"')
+        name, _, group = word.partition(".")
+        where = f' in group "{group}"' if group else ""
+        raise fail(f'the server doesn\'t have a resource type "{name}"{where}')
     return kind
 
 
@@ -106,6 +108,8 @@ def types(session: Session, words: str) -> list[Kind]:
     found: dict[str, Kind] = {}
     for word in words.split(","):
         members = [kind for kind in kinds.ALL if word in kind.categories]
+        if members or kinds.resolve(word) is None:
+            members += [kind for kind in others(session) if word in kind.categories]
         for kind in members or [kind_of(session, word)]:
             found.setdefault(kind.resource, kind)
     return list(found.values())

@@ -20,6 +20,7 @@ from kubelab.api.objects import (
     without,
 )
 from kubelab.api.rest import JSON_PATCH, STRATEGIC_PATCH
+from kubelab.kubectl import output
 from kubelab.kubectl.applying import LAST_APPLIED
 from kubelab.kubectl.change import only_client, send
 from kubelab.kubectl.describe_template import template_text
@@ -55,7 +56,9 @@ def run(session: Session, args: list[str]) -> None:
         "status": _status, "history": _history, "undo": _undo, "restart": _restart,
         "pause": _pause, "resume": _resume,
     }  # fmt: skip
-    if not args or args[0] not in words:
+    if args and args[0] not in words:
+        raise fail(f"unknown command \"{args[0]}\"\nSee 'kubectl rollout -h' for help and examples")
+    if not args:
         raise usage("rollout", f"Unexpected args: [{' '.join(args)}]")
     if len(args) < 2 and not session.flags.many("filename"):
         raise usage(session.flags.command, "required resource not specified")
@@ -192,9 +195,18 @@ def revisions(session: Session, target: Target, obj: Obj) -> dict[int, Obj]:
 
 def _history(session: Session, target: Target, obj: Obj) -> None:
     if target.kind.kind not in ROLLED:
-        raise fail(f'no history viewer has been implemented for "{target.kind.kind}"')
+        kind = target.kind
+        raise fail(
+            f'error retrieving history for "{kind.kind}", no visitor method exists for '
+            f"{{{kind.group} {kind.kind}}}"
+        )
     found = revisions(session, target, obj)
     wished = session.flags.number("revision")
+    form = session.flags.text("output")
+    if form:
+        for shown in [wished] if wished in found else sorted(found):
+            session.out.append(output.render(found[shown], form))
+        return
     if wished:
         if wished not in found:
             raise fail("unable to find the specified revision")

@@ -34,7 +34,7 @@ UNEQUAL = {
     273: "no enumerations in the schema",
     283: "build data", 284: "CoreDNS is a cluster service here",
     294: "no kubeconfig", 295: "no kubeconfig", 296: "no kubeconfig", 298: "no kubeconfig",
-    308: "no certificate command", 311: "no kustomize",
+    311: "no kustomize",
 }  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -78,6 +80,14 @@ def ask(plugin: Plugin, method: str, *args: Any) -> Any:
     except (Exception, Overrun) as error:
         kind = "" if isinstance(error, Overrun) else f"{type(error).__name__}: "
         raise nonsense(plugin, method, f"{kind}{error}") from error
+
+
+def caller(plugin: Plugin, method: str) -> Callable[..., Any]:
+    """A plugin's method for many calls: a built-in one's as it is, another's by way of `ask`."""
+    if is_ours(plugin):
+        found: Callable[..., Any] = getattr(plugin, method)
+        return found
+    return partial(ask, plugin, method)
 
 
 def nonsense(plugin: Plugin, method: str, text: str) -> PluginError:

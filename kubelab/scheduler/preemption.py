@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from kubelab.api.objects import EMPTY, Obj, get
 from kubelab.scheduler.cache import NodeInfo
-from kubelab.scheduler.cycle import Block, check, move
+from kubelab.scheduler.filtering import Block, check, move
 from kubelab.scheduler.framework import ERROR, Cycle, Lister, Status, unresolvable
 from kubelab.scheduler.matching import label_selector, selects
 from kubelab.scheduler.podinfo import PodInfo

@@ -12,7 +12,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import Any
 
-from kubelab.scheduler.asking import PluginError, ask, is_ours, nonsense
+from kubelab.scheduler.asking import PluginError, ask, caller, is_ours, nonsense
 from kubelab.scheduler.cache import NodeInfo
 from kubelab.scheduler.decision import Scores
 from kubelab.scheduler.framework import MAX_SCORE, Cycle, Plugin, Status
@@ -79,7 +79,8 @@ def raw_scores(cycle: Cycle, plugin: Plugin, nodes: list[NodeInfo], places: Any)
     """What a plugin gives each node, before normalisation; `places` picks them from a column."""
     key = plugin.local_score(cycle)
     if key is None:
-        scores = tuple(ask(plugin, "score", cycle, node) for node in nodes)
+        score = caller(plugin, "score")
+        scores = tuple([score(cycle, node) for node in nodes])
     else:
         full = (cycle.profile.name, plugin.name, "score", key)
         column = cycle.handle.memo.column(full, cycle.handle.cache)

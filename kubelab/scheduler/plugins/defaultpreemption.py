@@ -12,8 +12,9 @@ from __future__ import annotations
 from kubelab.api.objects import EMPTY, Obj, get
 from kubelab.scheduler import wakeups
 from kubelab.scheduler.cache import NodeInfo
-from kubelab.scheduler.cycle import Outcome, compile_filters
+from kubelab.scheduler.cycle import Outcome
 from kubelab.scheduler.decision import fit_error
+from kubelab.scheduler.filtering import compile_filters
 from kubelab.scheduler.framework import (
     ERROR,
     UNRESOLVABLE,

@@ -59,11 +59,10 @@ class Spread(NamedTuple):
 
 
 class SoftSpread(NamedTuple):
-    """What the score needs: besides, the weight of each constraint and the nodes left out."""
+    """What the score needs: for each constraint the key, the count in each place, its weight and
+    what is added for each node; and the nodes left out."""
 
-    constraints: tuple[SpreadConstraint, ...]
-    counts: tuple[dict[str, int], ...]
-    weights: tuple[float, ...]
+    rows: tuple[tuple[str, dict[str, int], float, int], ...]
     ignored: dict[str, None]
 
 
@@ -230,8 +229,11 @@ class PodTopologySpread(Plugin):
             scored if key == HOSTNAME else len(places)
             for key, places in zip(keys, counts, strict=True)
         ]
-        weights = tuple(log(size + 2) for size in sizes)
-        cycle.state[self.name + "/score"] = SoftSpread(constraints, counts, weights, ignored)
+        rows = tuple(
+            (item.topology_key, places, log(size + 2), item.max_skew - 1)
+            for item, places, size in zip(constraints, counts, sizes, strict=True)
+        )
+        cycle.state[self.name + "/score"] = SoftSpread(rows, ignored)
         return None
 
     @staticmethod
@@ -249,13 +251,11 @@ class PodTopologySpread(Plugin):
         state: SoftSpread = cycle.state[self.name + "/score"]
         if node.name in state.ignored:
             return 0
-        total = 0.0
-        for constraint, counts, weight in zip(*state[:3], strict=True):
-            value = node.labels.get(constraint.topology_key)
-            if value is None:
-                continue
-            place = node.name if constraint.topology_key == HOSTNAME else value
-            total += counts[place] * weight + (constraint.max_skew - 1)
+        total, labels = 0.0, node.labels
+        for key, counts, weight, more in state.rows:
+            value = labels.get(key)
+            if value is not None:
+                total += counts[node.name if key == HOSTNAME else value] * weight + more
         return int(total + 0.5)
 
     def normalize(self, cycle: Cycle, nodes: Sequence[NodeInfo], raw: list[int]) -> list[int]:

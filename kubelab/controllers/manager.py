@@ -36,6 +36,7 @@ from kubelab.controllers.job import JobController
 from kubelab.controllers.namespace import NamespaceController
 from kubelab.controllers.nodeipam import NodeIPAMController
 from kubelab.controllers.nodelifecycle import NodeLifecycleController
+from kubelab.controllers.nodettl import TTLController
 from kubelab.controllers.persistentvolume import PersistentVolumeController
 from kubelab.controllers.podgc import PodGCController
 from kubelab.controllers.provisioner import ProvisionerController
@@ -60,6 +61,7 @@ ROOT_CA = "-----BEGIN CERTIFICATE-----\nkubelab\n-----END CERTIFICATE-----\n"
 CONTROLLERS: tuple[type[Controller], ...] = (
     NodeIPAMController,
     NodeLifecycleController,
+    TTLController,
     TaintEvictionController,
     NamespaceController,
     ServiceAccountController,

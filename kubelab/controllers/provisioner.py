@@ -20,6 +20,11 @@ from kubelab.controllers import volumes as rules
 from kubelab.controllers.pods import is_terminating
 
 PROVISIONER = "kubelab.dev/directory"
+# Its like in other clusters for learning: what is written for those gets its volumes here, too.
+ALIKE = (
+    PROVISIONER, "rancher.io/local-path", "k8s.io/minikube-hostpath", "docker.io/hostpath",
+    "microk8s.io/hostpath",
+)  # fmt: skip
 DIRECTORY = "/var/lib/kubelab/volumes"
 
 
@@ -38,14 +43,14 @@ class ProvisionerController(Controller):
 
     def on_claim(self, old: Obj | None, new: Obj | None) -> None:
         """A claim has changed: does it wait for a volume of ours?"""
-        if new is None or annotations_of(new).get(rules.PROVISIONER) != PROVISIONER:
+        if new is None or annotations_of(new).get(rules.PROVISIONER) not in ALIKE:
             return
         if not get(new, "spec", "volumeName") and not is_terminating(new):
             self.enqueue(key_of(new))
 
     def on_volume(self, old: Obj | None, new: Obj | None) -> None:
         """A volume of ours has changed: is it left behind?"""
-        if new is None or annotations_of(new).get(rules.PROVISIONED_BY) != PROVISIONER:
+        if new is None or annotations_of(new).get(rules.PROVISIONED_BY) not in ALIKE:
             return
         keeps = get(new, "spec", "persistentVolumeReclaimPolicy") != "Delete"
         if not keeps and rules.phase_of(new) == "Released" and not is_terminating(new):
@@ -92,7 +97,9 @@ class ProvisionerController(Controller):
             }
         return freeze({  # type: ignore[no-any-return]
             "apiVersion": "v1", "kind": "PersistentVolume",
-            "metadata": {"name": name, "annotations": {rules.PROVISIONED_BY: PROVISIONER}},
+            "metadata": {"name": name, "annotations": {
+                rules.PROVISIONED_BY: storage_class["provisioner"],
+            }},
             "spec": spec,
         })  # fmt: skip
 

@@ -34,6 +34,7 @@ ACTORS = {
     "node-lifecycle": "Node controller",
     "taint-eviction": "Taint eviction controller",
     "pod-garbage-collector": "Pod garbage collector",
+    "ttl": "Node TTL controller",
     "ttl-after-finished": "TTL controller",
     "service": "Service controller",
     "disruption": "Disruption controller",

@@ -19,7 +19,7 @@ from kubelab.client.events import Recorder
 from kubelab.controllers import conditions
 from kubelab.controllers import volumes as rules
 from kubelab.controllers.pods import is_terminating
-from kubelab.controllers.provisioner import PROVISIONER
+from kubelab.controllers.provisioner import ALIKE, PROVISIONER
 
 WAITS = "waiting for an external controller to expand this PVC"
 
@@ -72,7 +72,7 @@ class VolumeExpandController(Controller):
         self._finish(claim)
 
     def _is_ours(self, volume: Obj) -> bool:
-        return annotations_of(volume).get(rules.PROVISIONED_BY) == PROVISIONER
+        return annotations_of(volume).get(rules.PROVISIONED_BY) in ALIKE
 
     def _mark(self, claim: Obj) -> None:
         new = {

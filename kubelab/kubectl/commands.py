@@ -133,8 +133,18 @@ def _listing() -> str:
     return "Commands of the built-in kubectl: " + ", ".join(sorted(VERBS))
 
 
+# The order in which the real one has its commands, for suggestions.
+ORDER = (
+    "create expose run set explain get edit delete rollout scale autoscale certificate "
+    "cluster-info top cordon uncordon drain taint describe logs attach exec port-forward cp auth "
+    "debug events diff apply patch replace wait label annotate completion"
+).split()
+
+
 def _near(word: str) -> str:
-    near = [verb for verb in sorted(VERBS) if _distance(word, verb) <= 2 or verb.startswith(word)]
+    known = [verb for verb in ORDER if verb in VERBS]
+    known += [verb for verb in sorted(VERBS) if verb not in known]
+    near = [verb for verb in known if _distance(word, verb) <= 2 or verb.startswith(word)]
     near = near or difflib.get_close_matches(word, sorted(VERBS), n=2, cutoff=0.75)
     return "\n\nDid you mean this?" + "".join(f"\n\t{verb}" for verb in near) if near else ""
 

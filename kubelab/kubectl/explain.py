@@ -20,10 +20,10 @@ from kubelab.kubectl.session import Session
 
 FLAGS = "api-version= recursive output,o="
 WIDTH = 76
-PLAIN = ("Time", "MicroTime", "Duration", "IntOrString")
+PLAIN = ("Time", "MicroTime", "Duration")
 NO_TYPE = (
     'You must specify the type of resource to explain. Use "kubectl api-resources" for a complete '
-    "list of supported resources.\n"
+    "list of supported resources."
 )
 
 

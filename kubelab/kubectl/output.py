@@ -30,7 +30,10 @@ def to_json(value: Any) -> str:
 
 
 def json_as_sent(value: Any, indent: int = 4) -> str:
-    """JSON over several lines, with the fields in their own order."""
+    """JSON over several lines, with the fields in their own order, the kind before all."""
+    if isinstance(value, dict) and "kind" in value:
+        head = {key: value[key] for key in ("kind", "apiVersion") if key in value}
+        value = {**head, **value}
     return _escaped(json.dumps(value, indent=indent, ensure_ascii=False))
 
 

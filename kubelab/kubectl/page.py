@@ -54,7 +54,7 @@ class Page:
     def lines(self, title: str, texts: Sequence[str], indent: str = "") -> None:
         """A title and what stands beside it, one a line."""
         for at, text in enumerate(texts):
-            self.write(0, f"{indent}{title}:\t{text}" if not at else f"{indent}\t{text}")
+            self.write(0, f"{indent}{title}:\t{text}" if not at else f"\t{text}")
 
     def annotations(self, title: str, annotations: Mapping[str, str], indent: str = "") -> None:
         """Annotations, but for what was applied last; long ones on a line of their own."""

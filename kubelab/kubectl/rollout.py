@@ -61,7 +61,7 @@ def run(session: Session, args: list[str]) -> None:
     if not args:
         raise usage("rollout", f"Unexpected args: [{' '.join(args)}]")
     if len(args) < 2 and not session.flags.many("filename"):
-        raise usage(session.flags.command, "required resource not specified")
+        raise fail("required resource not specified")
     for target, obj in each(session, chosen(session, args[1:], everything=True)):
         try:
             words[args[0]](session, target, obj)
@@ -75,6 +75,7 @@ def run(session: Session, args: list[str]) -> None:
 def _status(session: Session, target: Target, obj: Obj) -> None:
     if target.kind.kind not in ROLLED:
         raise fail(f"no status viewer has been implemented for {target.kind.kind}")
+    _check_revision(session, target, obj)
     seen: list[str] = []
     failed: list[str] = []
 
@@ -96,6 +97,16 @@ def _status(session: Session, target: Target, obj: Obj) -> None:
         raise fail("timed out waiting for the condition")
     if failed:
         raise fail(failed[0])
+
+
+def _check_revision(session: Session, target: Target, obj: Obj) -> None:
+    """Fails where a Deployment has another revision than the one that is watched for."""
+    wished = session.flags.number("revision")
+    running = annotations_of(obj).get(REVISION, "0")
+    if wished and target.kind.kind == "Deployment" and str(wished) != running:
+        raise fail(
+            f"desired revision ({wished}) is different from the running revision ({running})"
+        )
 
 
 def progress(kind: str, obj: Obj, failed: list[str]) -> tuple[str, bool]:

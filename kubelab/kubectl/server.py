@@ -117,7 +117,7 @@ def version(session: Session, args: list[str]) -> None:
         if server:
             body["serverVersion"] = server
         text = output.to_yaml(body) if form == "yaml" else output.json_as_sent(body, 2)
-        session.out.append(text if form == "yaml" else text + "\n")
+        session.out.append(text + "\n")
         return
     if form:
         raise fail("--output must be 'yaml' or 'json'")

@@ -35,7 +35,10 @@ def run(session: Session, args: list[str]) -> None:
             f'invalid argument "{flags.text("timeout")}" for "--timeout" flag: {error}'
         ) from (None)
     limit = FOREVER_SECONDS if limit < 0 else limit
+    _check_path(wish)
     targets = chosen(session, args)
+    if not targets and wish.lower() == "delete":
+        return
     if not targets:
         raise fail("no matching resources found")
     deadline = session.now_ns + int(limit * 1e9)
@@ -47,6 +50,18 @@ def run(session: Session, args: list[str]) -> None:
             session.fail(error)
 
 
+def _check_path(wish: str) -> None:
+    """Fails for a path that cannot be read: braces stand around all of it, or nowhere."""
+    if not wish.startswith("jsonpath="):
+        return
+    path = wish.partition("=")[2].partition("=")[0].strip("'\"")
+    if path.startswith("{") != path.endswith("}"):
+        raise fail(
+            "unexpected path string, expected a 'name1.name2' or '.name1.name2' or "
+            "'{name1.name2}' or '{.name1.name2}'"
+        )
+
+
 def _await(session: Session, target: Target, wish: str, limit: float) -> None:
     holds, uid = _wish(target.name, wish), ""
     if wish.lower() != "create":
@@ -55,6 +70,7 @@ def _await(session: Session, target: Target, wish: str, limit: float) -> None:
         except ApiError as error:
             if error.code != 404 or wish.lower() != "delete":
                 raise
+            return
 
     def reached(obj: Obj | None) -> bool:
         if wish.lower() == "delete":

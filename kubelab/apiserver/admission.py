@@ -248,17 +248,30 @@ POD_CREATION: tuple[tuple[str, Plugin], ...] = (
 )
 
 
-def admit(server: APIServer, route: Route, obj: Any, user: str) -> tuple[Any, list[str]]:
-    """Runs the plugins that the request concerns; the object and the names of those that ran."""
+def admit(server: APIServer, route: Route, obj: Any, user: str) -> tuple[Any, dict[str, str]]:
+    """Runs the plugins that the request concerns; the object, and what those that ran saw."""
     obj = namespace_lifecycle(server, route, obj, user)
-    ran = ["NamespaceLifecycle"]
+    where = f"namespace {route.namespace} takes objects" if route.namespace else "no namespace"
+    ran = {"NamespaceLifecycle": where}
     pod = route.kind.kind == "Pod" and route.verb == "create" and not route.subresource
     # A pod without a spec is refused by validation.
     if pod and obj.get("spec"):
         for name, plugin in POD_CREATION:
+            before = obj
             obj = plugin(server, route, obj, user)
-            ran.append(name)
+            ran[name] = _seen(name, obj["spec"], before is not obj)
     return obj, ran
+
+
+def _seen(name: str, spec: Any, changed: bool) -> str:
+    """What a plugin looked at, in a few words."""
+    if name == "ServiceAccount":
+        return f"runs as {spec.get('serviceAccountName', 'nobody')}"
+    if name == "Priority":
+        return f"priority {spec.get('priority')}"
+    if name == "RuntimeClass":
+        return f"runtime class {spec.get('runtimeClassName') or 'none'}"
+    return "filled in what was missing" if changed else "nothing to fill in"
 
 
 # What only refuses, after the object has been found valid.
@@ -279,12 +292,13 @@ def verify(server: APIServer, pending: Pending, obj: Obj, *, creates: bool) -> N
         return
     if kind.kind in ("Pod", "PersistentVolumeClaim"):
         ranges = server.caches["/registry/limitranges/"].all(route.namespace)
-        _refuse(pending, obj, "LimitRanger", admission_limits.check(obj, ranges))
+        _refuse(pending, obj, "LimitRanger", admission_limits.check(obj, ranges), _all(ranges))
     _pod_security(server, pending, obj)
-    if server.caches["/registry/resourcequotas/"].all(route.namespace):
+    quotas = server.caches["/registry/resourcequotas/"].all(route.namespace)
+    if quotas:
         name = f"{kind.api_version}/{kind.kind}"
         problem = admission_quota.check(server, name, obj, route.namespace, dry=pending.dry)
-        _refuse(pending, obj, "ResourceQuota", problem)
+        _refuse(pending, obj, "ResourceQuota", problem, _all(quotas))
 
 
 def _claim_resize(server: APIServer, pending: Pending, obj: Obj) -> None:
@@ -304,10 +318,15 @@ def _claim_resize(server: APIServer, pending: Pending, obj: Obj) -> None:
     _refuse(pending, obj, "PersistentVolumeClaimResize", problem)
 
 
-def _refuse(pending: Pending, obj: Obj, gate: str, problem: str) -> None:
+def _refuse(pending: Pending, obj: Obj, gate: str, problem: str, compared: str = "") -> None:
     if problem:
         raise errors.forbidden(pending.route.kind, name_of(obj), problem)
-    pending.passes(gate)
+    pending.passes(gate, compared)
+
+
+def _all(objects: Any) -> str:
+    """What was looked at, by name."""
+    return f"within {', '.join(map(name_of, objects))}" if objects else "there is none to keep to"
 
 
 def _pod_security(server: APIServer, pending: Pending, obj: Obj) -> None:
@@ -321,7 +340,7 @@ def _pod_security(server: APIServer, pending: Pending, obj: Obj) -> None:
         level, version = podsecurity.level_of(namespace, "enforce")
         found = podsecurity.violations(spec, level)
         text = f'violates PodSecurity "{level}:{version}": {", ".join(found)}' if found else ""
-        _refuse(pending, obj, "PodSecurity", text)
+        _refuse(pending, obj, "PodSecurity", text, f"level {level}:{version}")
     warned, version = podsecurity.level_of(namespace, "warn")
     found = podsecurity.violations(spec, warned)
     if found:

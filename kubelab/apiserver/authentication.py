@@ -92,7 +92,7 @@ def _impersonated(server: APIServer, request: Request) -> Request:
             server, request,
             rbac.Ask("impersonate", group, resource, subresource, namespace, name),
         )  # fmt: skip
-    server.note(impersonates=user)
+    server.note(impersonates=user, caller=request.user)
     said = Obj({key: Arr(value.split(LINES)) for key, value in sorted(extra.items())})
     return request._replace(user=user, groups=groups_of(user, groups), uid=uid, extra=said)
 
@@ -114,7 +114,12 @@ def _wishes(request: Request) -> dict[str, str]:
 def user_info(request: Request) -> Obj:
     """Who asks, as reviews show it."""
     info: dict[str, Any] = {"username": request.user, "uid": request.uid}
-    info["groups"] = Arr(request.groups)
+    groups = request.groups
+    if not groups:
+        # A component of the cluster, which is not asked who it is.
+        own = ("system:nodes",) if request.user.startswith("system:node:") else ()
+        groups = groups_of(request.user, own)
+    info["groups"] = Arr(groups)
     if request.extra:
         info["extra"] = request.extra
     return Obj({key: value for key, value in info.items() if value})

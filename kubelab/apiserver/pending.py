@@ -39,8 +39,9 @@ class Pending:
     """A request that is not answered yet."""
 
     __slots__ = (
-        "answers", "call_id", "calling", "client", "container", "current", "dry", "fresh",
-        "gates", "node", "node_object", "request", "route", "token", "tries", "warnings", "write",
+        "answers", "call_id", "calling", "client", "compared", "container", "current", "dry",
+        "fresh", "gates", "node", "node_object", "request", "route", "token", "tries", "warnings",
+        "write",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +59,7 @@ class Pending:
         self.dry = bool(request.query.get("dryRun"))
         self.tries = 0
         self.gates: list[str] = []
+        self.compared: dict[str, str] = {}
         self.warnings: list[str] = []
         self.write: Write | None = None
         # What webhooks have said, by question, and the question that one is being asked now.
@@ -68,10 +70,17 @@ class Pending:
         self.node = ""
         self.node_object: Obj | None = None
 
-    def passes(self, gate: str, *more: Any) -> None:
-        """Notes that the request got past a gate."""
+    def passes(self, gate: str, compared: str = "") -> None:
+        """Notes that the request got past a gate, and what was compared there."""
         if gate not in self.gates:
             self.gates.append(gate)
+        if compared:
+            self.compared[gate] = compared
+
+    def passed(self, gates: dict[str, str]) -> None:
+        """Notes several gates in their order."""
+        self.gates += [gate for gate in gates if gate not in self.gates]
+        self.compared |= gates
 
     def warn(self, text: str) -> None:
         """A warning for the client (header `Warning`)."""

@@ -155,8 +155,7 @@ def created(server: APIServer, pending: Pending, obj: Obj, managers: Arr | None 
     rbac.check_escalation(server, pending.request, kind, obj)
     made = route._replace(verb="create")
     obj, ran = admission.admit(server, made, obj, pending.request.user)
-    for gate in ran:
-        pending.passes(gate)
+    pending.passed(ran)
     wished = dynamic.mutated(server, pending, kind, "CREATE", obj, None)
     if wished is not obj:
         # What was changed is looked at once more.
@@ -181,7 +180,7 @@ def created(server: APIServer, pending: Pending, obj: Obj, managers: Arr | None 
         obj, problems, extra = _allocate(server, obj, None)
     if problems:
         raise errors.invalid(kind, name_of(obj), problems)
-    pending.passes("validation")
+    pending.passes("validation", "every field may be stored")
     dynamic.judge(server, pending, kind, "CREATE", obj, None)
     admission.verify(server, pending, obj, creates=True)
     for text in (*validation_warnings.warnings(kind, obj), *modelled.warnings(kind, obj)):
@@ -313,7 +312,7 @@ def changed(
         new = merged(new, metadata=metadata)
     rbac.check_escalation(server, pending.request, kind, new)
     new, ran = admission.admit(server, route, new, pending.request.user)
-    pending.gates += [gate for gate in ran if gate not in pending.gates]
+    pending.passed(ran)
     new = dynamic.mutated(server, pending, kind, "UPDATE", new, old)
     judged = with_(new, ("metadata", "resourceVersion"), asked) if asked else new
     problems = _uid_problems(old, new)
@@ -323,7 +322,7 @@ def changed(
         new, problems, extra = _allocate(server, new, old)
     if problems:
         raise errors.invalid(kind, route.name, problems)
-    pending.passes("validation")
+    pending.passes("validation", "every changed field may be stored")
     dynamic.judge(server, pending, kind, "UPDATE", new, old)
     admission.verify(server, pending, new, creates=False)
     for text in validation_warnings.warnings(kind, new):

@@ -23,6 +23,33 @@ def tell(event: Event) -> str:
     return teller(event, event.detail) if teller else f"API server handles {event.verb}."
 
 
+def stages(event: Event) -> list[str]:
+    """The stages of a request in their order, each in one sentence, as far as it came."""
+    detail = event.detail
+    if event.verb not in ("request", "retry"):
+        return []
+    who = detail.get("caller") or detail.get("user") or event.actor
+    found = [f"Authentication: the API server takes the caller for {who}."]
+    if detail.get("impersonates"):
+        found[0] = f"Authentication: the caller {who} asks in the name of {detail['impersonates']}."
+        who = detail["impersonates"]
+    if detail.get("verb"):
+        right = f"{who} may {detail['verb']} {_what(detail)}"
+        why = detail.get("authorized_by") or "components of the cluster are trusted"
+        found.append(f"Authorization: {right} because {why}.")
+    compared = detail.get("compared") or {}
+    for gate in detail.get("gates") or ():
+        if gate == "authorization":
+            continue
+        title = "Validation" if gate == "validation" else f"Admission, {gate}"
+        found.append(f"{title}: {compared.get(gate) or 'it lets the request pass'}.")
+    if detail.get("stores"):
+        found.append(f"Storage: etcd is asked to store {detail['stores']}.")
+    elif detail.get("message"):
+        found.append(f"Refused: {detail['message']}.")
+    return found
+
+
 def _what(detail: Any) -> str:
     name = detail.get("name") or ""
     kind = detail.get("kind", "")

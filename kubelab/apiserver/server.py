@@ -192,6 +192,8 @@ class APIServer(Caching, Hooks):
         self.note(code=response.status)
         if not response.ok and isinstance(response.body, dict):
             self.note(reason=response.reason, message=response.message)
+            if pending.gates:
+                self.note(gates=list(pending.gates), compared=Obj(pending.compared))
         response = forms.encoded(pending.request, response)
         self.send(pending.client, "response", pending.call_id, response)
 
@@ -247,7 +249,7 @@ class APIServer(Caching, Hooks):
         if not stored.only_lives(pending.route.kind.kind, pending.current, write):
             # A write is work that follows from a periodic timer.
             self.promote()
-        self.note(gates=list(pending.gates), stores=write.key)
+        self.note(gates=list(pending.gates), compared=Obj(pending.compared), stores=write.key)
         self.etcd("txn", stored.transaction(write, lease), "committed", pending.token)
 
     def committed(self, result: Any, token: int) -> None:

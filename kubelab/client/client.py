@@ -31,6 +31,22 @@ class Call(NamedTuple):
     watch: bool
 
 
+# Under which names the components of the cluster are known to the API server.
+_USERS = {
+    "scheduler": "system:kube-scheduler", "controller-manager": "system:kube-controller-manager",
+    "kube-proxy": "system:serviceaccount:kube-system:kube-proxy",
+    "coredns": "system:serviceaccount:kube-system:coredns",
+}  # fmt: skip
+
+
+def user_of(component: str) -> str:
+    """The name that a component shows: a certificate's, or its service account's."""
+    kind, _, rest = component.partition("/")
+    if kind == "kubelet":
+        return f"system:node:{rest}"
+    return _USERS.get(kind) or f"system:{component.replace('/', ':')}"
+
+
 class Client(Component):
     """Sends requests, receives answers and watch events.
 
@@ -48,7 +64,7 @@ class Client(Component):
         super().__init__(name)
         self.servers = tuple(servers)
         self.agent = agent or name.partition("/")[0]
-        self.user = user or f"system:{name.replace('/', ':')}"
+        self.user = user or user_of(name)
         self.uid = ""
         self.groups: tuple[str, ...] = ()
         # Never set back: an answer to an earlier incarnation must not be taken for ours.

@@ -50,7 +50,7 @@ class KubeProxy(Client):
         cluster_cidrs: Sequence[str] = ("10.244.0.0/16", "fd00:10:244::/48"),
         service_cidrs: Sequence[str] = ("10.96.0.0/12", ""),
     ) -> None:
-        super().__init__(name, servers=servers, agent="kube-proxy", user="system:kube-proxy")
+        super().__init__(name, servers=servers, agent="kube-proxy")
         self.node = name.partition("/")[2]
         self.cluster_cidrs = tuple(cluster_cidrs)
         self.service_cidrs = tuple(service_cidrs)

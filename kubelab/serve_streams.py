@@ -55,6 +55,8 @@ TICK_SECONDS = 0.01
 # A client that takes nothing for so long is gone; so long we wait for it to close its end.
 PATIENCE_SECONDS = 30
 FAREWELL_SECONDS = 1
+# What a message and its answer take in virtual time, with something to spare.
+ARRIVAL_SECONDS = 0.05
 READ_BYTES = 64 * 1024
 
 
@@ -289,7 +291,7 @@ def _greet(wire: WebSocketWire, ports: list[str] | None) -> None:
 
 def _exchange(owner: Any, stream: Any, wire: Wire, link: Link, ports: bool) -> None:
     """Both directions, until one side has ended."""
-    lock, sent = owner.cluster.lock, 0
+    lock, sent, begins = owner.cluster.lock, 0, True
     while not owner.stopping.is_set():
         _flush(wire, link)
         data = link.read(TICK_SECONDS)
@@ -304,6 +306,10 @@ def _exchange(owner: Any, stream: Any, wire: Wire, link: Link, ports: bool) -> N
                     stream.connect(port, channel // 2)
                 elif piece or end:
                     stream.write(piece, end=end, channel=channel)
+            if owner.speed == 0 and (heard or begins):
+                # Where the clock stands still, what is said must arrive and be answered yet.
+                owner.cluster.run(ARRIVAL_SECONDS)
+            begins = False
             pieces, over = stream.since(sent), stream.over
         sent += len(pieces)
         for channel, said in pieces:

@@ -137,6 +137,27 @@ def test_a_log_and_a_watch_over_a_websocket(server: Any) -> None:
         assert (event["type"], event["object"]["metadata"]["name"]) == ("ADDED", "b")
 
 
+def test_a_command_answers_while_the_clock_stands_still() -> None:
+    """Each thing that is said gets its answer, and virtual time goes no further than that."""
+    c = Cluster(nodes=1, dns=False)
+    c.apply({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "b"},
+        "spec": {"containers": [{"name": "c", "image": "busybox", "command": LOOP}]},
+    })  # fmt: skip
+    c.run(20)
+    before = c.now
+    with c.serve(http=True, speed=0) as paused:
+        query = "command=sh&stdin=true&stdout=true"
+        link, file = upgraded(paused, f"{PODS}/b/exec?{query}", "v5.channel.k8s.io")
+        with link:
+            head(file)
+            link.sendall(frame(b"\x00echo one; exit 3\n"))
+            got = frames(file)
+            assert [data for _, data in got if data[:1] == b"\x01"][-1] == b"\x01one\n"
+            assert b"exit code 3" in got[-2][1]
+    assert (c.now - before).total_seconds() < 1
+
+
 def test_an_unknown_protocol_is_refused(server: Any) -> None:
     """As by the library that the real server uses."""
     link, file = upgraded(server, f"{PODS}/b/exec?command=ls", "v9.channel.k8s.io")

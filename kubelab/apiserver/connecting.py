@@ -21,7 +21,7 @@ from kubelab.api.objects import (
     namespace_of,
 )
 from kubelab.api.rest import Response
-from kubelab.apiserver import decoding, registry, routes
+from kubelab.apiserver import decoding, rbac, registry, routes
 from kubelab.apiserver.pending import Pending
 from kubelab.apiserver.streams import upgraded
 
@@ -126,8 +126,15 @@ def _log_problems(options: dict[str, Any]) -> list[Any]:
     return problems
 
 
+def _may_create(server: APIServer, pending: Pending) -> None:
+    """A WebSocket begins with a GET, but what it opens is more than a look. Raises ApiError."""
+    if pending.client == "you" and pending.route.verb == "get":
+        rbac.check(server, pending.request, rbac.ask_of(pending.route._replace(verb="create")))
+
+
 def command(server: APIServer, pending: Pending) -> Response | None:
     """An upgraded connection to a command in a container, or to its first process."""
+    _may_create(server, pending)
     pod = _located(server, pending)
     if pod is None:
         raise errors.bad_request(f"pod {pending.route.name} does not have a host assigned")
@@ -154,6 +161,7 @@ def port_forward(server: APIServer, pending: Pending) -> Response | None:
     Over SPDY (in a WebSocket or not) each connection names its port when it is opened; a plain
     WebSocket has the ports in the query, and one connection to each.
     """
+    _may_create(server, pending)
     pod, _ = registry.current(server, pending)
     if not get(pod, "spec", "nodeName"):
         raise errors.bad_request(f"pod {pending.route.name} does not have a host assigned")

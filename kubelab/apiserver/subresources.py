@@ -32,6 +32,7 @@ from kubelab.apiserver import (
     connecting,
     customresources,
     decoding,
+    ephemeral,
     eviction,
     plugins,
     proxying,
@@ -180,11 +181,16 @@ def _scheduled(server: APIServer, pod: Obj) -> Arr:
 
 def ephemeral_containers(server: APIServer, pending: Pending) -> Write | Response:
     """PATCH or PUT of the containers that are added to a running pod for a look inside."""
+    old, _ = registry.current(server, pending)
     if pending.request.method == "GET":
-        old, _ = registry.current(server, pending)
         return Response(200, EMPTY, old)
     writer = registry.patched if pending.request.method == "PATCH" else registry.update
-    return writer(server, pending)
+    outcome = writer(server, pending)
+    if isinstance(outcome, Write) and outcome.obj is not None:
+        problems = ephemeral.problems(old, outcome.obj)
+        if problems:
+            raise errors.invalid(pending.route.kind, name_of(old), problems)
+    return outcome
 
 
 # Namespaces.

@@ -139,6 +139,28 @@ def test_a_refusal_is_an_answer_or_an_end(running: Cluster) -> None:
     assert stream.pieces[-1][1]["message"] == f"Internal error occurred: {dial}"
 
 
+def test_a_websocket_needs_the_right_to_create(running: Cluster) -> None:
+    """It begins with a GET, but who may only look at `pods/exec` must not run commands."""
+    c = running.fork()
+    for verbs, code in ((["get"], 403), (["get", "create"], 101)):
+        rule = {"apiGroups": [""], "resources": ["pods/exec"], "verbs": verbs}
+        role = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "looker"}}
+        c.apply([
+            {**role, "kind": "Role", "rules": [rule]},
+            {**role, "kind": "RoleBinding", "roleRef": {"kind": "Role", "name": "looker",
+             "apiGroup": "rbac.authorization.k8s.io"}, "subjects": [{"kind": "User",
+             "name": "jane", "apiGroup": "rbac.authorization.k8s.io"}]},
+        ])  # fmt: skip
+        headers = {**UPGRADE, "Impersonate-User": "jane"}
+        answer = c.request("GET", f"{PODS}/loop/exec?command=ls", headers=headers)
+        assert answer.status == code
+        if code == 403:
+            assert answer.message == (
+                'pods "loop" is forbidden: User "jane" cannot create resource "pods/exec" in API '
+                'group "" in the namespace "default"'
+            )
+
+
 def test_input_reaches_the_command_when_it_is_complete(running: Cluster) -> None:
     """`cat` gives back what was sent in two pieces."""
     c = running.fork()

@@ -51,7 +51,7 @@ class Raft(Replication):
         self.votes: dict[str, bool] = {}
         self.role = FOLLOWER
         self.leader = ""
-        self.heard_ns = now - ELECTION_NS
+        self.heard_ns = now
         self.quorum_check_ns = 0
         self.transferee = ""
         self._draw(now)

@@ -163,19 +163,15 @@ def candidates(moment: Moment, cluster: Any) -> list[tuple[int, str]]:
     return [(number, cluster.tell(number)) for number in sorted([true, *others])]
 
 
+# What somebody may take for a cause, with a sentence that says enough by itself.
+TELLING = (
+    "ask", "sync", "schedule_one", "txn", "halt", "begin", "start_container", "run_pod_sandbox",
+    "watched", "election_timeout", "vote_result", "append_entries", "partition", "heal", "call",
+)  # fmt: skip
+
+
 def _telling(cluster: Any, number: int) -> bool:
-    event = cluster.trace[number - 1]
-    return event.verb in (
-        "ask",
-        "sync",
-        "schedule_one",
-        "txn",
-        "halt",
-        "begin",
-        "start_container",
-        "run_pod_sandbox",
-        "watched",
-    )
+    return cluster.trace[number - 1].verb in TELLING
 
 
 def clicked(moment: Moment, event: Any) -> Verdict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab.cluster import Cluster
-from kubelab.etcd.errors import EtcdError
+from kubelab.etcd.records import EtcdError
 from kubelab.learn import traces, worlds
 from kubelab.learn.catalogue import Moment, Option, Unit
 from kubelab.learn.units.tasks04 import EXERCISES

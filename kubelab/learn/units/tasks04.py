@@ -38,7 +38,8 @@ def find_history(thing: Any, seed: int) -> str:
 
 def _past(seed: int) -> tuple[str, tuple[Any, ...], list[tuple[int, bytes | None]]]:
     etcd, chance = store(seed)
-    key, rows, there = f"/lab/{worlds.name(seed)}".encode(), [], False
+    key, there = f"/lab/{worlds.name(seed)}".encode(), False
+    rows: list[tuple[int, bytes | None]] = []
     acts = ["put", "put", "other", "delete", "put"]
     acts += [chance.choice(ACTS) for _ in range(8)]
     for number, act in enumerate(acts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubelab.etcd.errors import EtcdError
+from kubelab.etcd.records import EtcdError
 from kubelab.learn.units.tasks04 import LOCK, take
 from tests.learn.case import Case, always
 

@@ -23,6 +23,8 @@ MOST, SURGE = 6, 2
 # So many pods the quota of one namespace allows, and so many of `db` its budget keeps.
 QUOTA, KEPT = 4, 2
 PARTS = ("scheduler", "controller-manager", "apiserver-1", "kube-proxy/node-1", "kubelet/node-2")
+# In every third world there are two of each, of which one leads.
+SECOND = ("scheduler-2", "controller-manager-2")
 SURROUNDINGS = (
     {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "small"}},
     {
@@ -70,7 +72,11 @@ class Fuzz:
 
     def __init__(self, seed: int) -> None:
         self.dice = Chance(seed, "fuzz")
-        self.cluster = Cluster(nodes=NODES, seed=seed, dns=False)
+        count = 1 + (seed % 3 == 0)
+        self.cluster = Cluster(
+            nodes=NODES, seed=seed, dns=False, controller_managers=count, schedulers=count
+        )
+        self.parts = (*PARTS, *SECOND) if count > 1 else PARTS
         self.stream = Follower(self.cluster)
         self.wished: dict[str, int] = {}
         self.stopped: list[str] = []
@@ -142,8 +148,9 @@ class Fuzz:
         pods = self.cluster.moment().list("Pod", "default")
         healthy = [name_of(pod) for pod in pods if name_of(pod).startswith("db-") and is_ready(pod)]
         budget = self.cluster.get("PodDisruptionBudget", "db")
-        manager: Any = self.cluster.world.components["controller-manager"]
-        known = not manager.stopped and budget["status"].get("currentHealthy") == len(healthy)
+        known = leaders(self.cluster, "controller-manager") == 1 and budget["status"].get(
+            "currentHealthy"
+        ) == len(healthy)
         answer = self.cluster.request("POST", f"/api/v1/namespaces/default/pods/{name}/eviction",
                                       body)  # fmt: skip
         # Where nobody counts the healthy pods, the last count holds.
@@ -158,7 +165,7 @@ class Fuzz:
         self.cluster.request("PATCH", path, body, headers)
 
     def stop(self) -> None:
-        part = self.dice.choice(PARTS)
+        part = self.dice.choice(self.parts)
         if part not in self.stopped:
             self.cluster.faults.stop(part)
             self.stopped.append(part)
@@ -214,6 +221,12 @@ class Fuzz:
                 if row["conditions"]["ready"]
             ]
             assert len(rows) == replicas, f"{name}: {len(rows)} ready endpoints for {replicas}"
+
+
+def leaders(cluster: Cluster, stem: str) -> int:
+    """How many processes of a kind lead."""
+    parts: Any = cluster.world.components.items()
+    return sum(part.leading and not part.stopped for n, part in parts if n.startswith(stem))
 
 
 class Follower:
@@ -294,6 +307,8 @@ def check(cluster: Cluster) -> None:
                 asked[node] = asked.get(node, 0) + quantity.parse(cpu)
     small = [pod for pod in pods if namespace_of(pod) == "small" and not is_over(pod)]
     assert len(small) <= QUOTA, f"{len(small)} pods under a quota of {QUOTA}"
+    for stem in ("controller-manager", "scheduler"):
+        assert leaders(cluster, stem) <= 1, f"two of {stem} lead"
     check_names(cluster)
     check_owners(moment)
     check_rollouts(moment)

@@ -59,7 +59,7 @@ STATEMENTS = {
                      "the garbage collector of pods and taint eviction at work",
                      "several small controllers share this work"),
     "S13": Statement("One of them looks after Services.", "13",
-                     "the API server hands out the ClusterIP; a LoadBalancer stays pending here",
+                     "the API server hands out the ClusterIP; the cloud, a load balancer",
                      "vague then: today a cloud-controller-manager makes load balancers"),
     "S14": Statement("One of them joins Services with pods: endpoints.", "13",
                      "a label flips, and one row of a slice appears",

@@ -8,7 +8,7 @@ In Kubernetes: pkg/scheduler/apis/config/v1/default_plugins.go and framework/run
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from kubelab.api.objects import EMPTY, Obj
 from kubelab.scheduler.framework import POINTS, Plugin, stands_at
@@ -88,6 +88,11 @@ class Profile:
     def at(self, point: str) -> list[tuple[Plugin, int]]:
         """The plugins at a point, in order, with their weights."""
         return [(self.plugins[name], weight) for name, weight in self.points[point]]
+
+    def waits_for(self, refused_by: Iterable[str]) -> tuple[str, ...]:
+        """The kinds of objects whose changes these plugins want to hear of, in their order."""
+        asked = [self.plugins[name].events for name in refused_by if name in self.plugins]
+        return tuple(dict.fromkeys(resource for events in asked for resource, _ in events))
 
     def hinting(self, event: tuple[str, str]) -> tuple[str, ...]:
         """The plugins that want to hear of an event (resource, action).

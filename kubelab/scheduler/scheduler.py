@@ -365,6 +365,9 @@ class Scheduler(Candidate):
         self.last = decision
         self.history.add(decision)
         self.note(attempt=queued.attempts, **detail_of(decision))
+        if decision.refused_by:
+            profile = self.profiles[decision.scheduler]
+            self.note(wakes=profile.waits_for(decision.refused_by))
 
 
 def shortened(message: str) -> str:

@@ -18,6 +18,9 @@ from kubelab.sim.kernel import Event
 
 SHOWN_OF_MANY = 5
 
+# The kinds whose changes wake a pod, in words; the others belong to volumes.
+WAKING = {"Node": "a node", "AssignedPod": "a pod", "Pod": "the pod itself"}
+
 
 def detail_of(decision: Decision) -> dict[str, Any]:
     """A decision as an event's detail."""
@@ -131,7 +134,7 @@ def _cycle(detail: Any) -> str:
     parts = detail.get("message", "").partition(": ")[2].partition(". ")[0].rstrip(".")
     if not parts:
         return f"Scheduler cannot place {pod} because there are {detail['message']}."
-    return f"Scheduler finds no node for {pod}: {parts}; it will look again when something changes."
+    return f"Scheduler finds no node for {pod}: {parts}; it will look again when {_change(detail)}."
 
 
 def _picked(pod: str, detail: Any) -> str:
@@ -170,6 +173,15 @@ def _eviction(event: Event, detail: Any) -> str:
     if detail.get("method") == "DELETE":
         return f"Scheduler hears that {victim} is on its way out, to make room."
     return f"Scheduler deletes {victim}, because a more important pod needs its place."
+
+
+def _change(detail: Any) -> str:
+    """What would have the pod looked at again."""
+    kinds = [WAKING.get(kind, "a volume") for kind in detail.get("wakes") or ()]
+    words = list(dict.fromkeys(kinds))
+    if not words:
+        return "its back-off is over"
+    return f"{' or '.join([', '.join(words[:-1]), words[-1]] if words[1:] else words)} changes"
 
 
 def _clipped(message: str) -> str:

@@ -56,7 +56,8 @@ def pods(draw: Any) -> list[Obj]:
 @given(clusters(), pods())
 @settings(max_examples=60, deadline=None)
 def test_never_over_capacity(nodes: list[Obj], waiting: list[Obj]) -> None:
-    """No node ever holds more than it has, and no pod stands where a filter says no."""
+    """No node ever holds more than it has, no pod stands where a filter says no, and none is bound
+    twice."""
     scene = Scene(*nodes)
     scene.put(*waiting, seconds=20)
     for info in scene.scheduler.cache.ordered():
@@ -64,6 +65,8 @@ def test_never_over_capacity(nodes: list[Obj], waiting: list[Obj]) -> None:
         for name, amount in info.requested.items():
             asked = any(one.requests.amount(name) for one in info.pods)
             assert not asked or amount <= info.allocatable.amount(name)
+    bindings = [one.path for one in scene.server.asked if one.path.endswith("/binding")]
+    assert len(bindings) == len(dict.fromkeys(bindings))
     for decisions in scene.scheduler.decisions.values():
         for decision in decisions:
             if decision.node is not None:
@@ -85,6 +88,18 @@ def test_remembering_changes_nothing(nodes: list[Obj], waiting: list[Obj]) -> No
                 info = lab.pod_info(obj)
                 if info.key not in lab.cache.pods:
                     lab.cache.add_pod(info._replace(node=name))
+
+
+@given(clusters(), pods())
+@settings(max_examples=30, deadline=None)
+def test_same_picture_same_decision(nodes: list[Obj], waiting: list[Obj]) -> None:
+    """The same pod and the same nodes give the same outcome, however often it is asked for."""
+    lab = Lab(nodes)
+    for obj in waiting:
+        first = lab.decide(obj)
+        assert lab.decide(obj) == first
+        if first.feasible:
+            lab.cache.add_pod(lab.pod_info(obj)._replace(node=first.feasible[-1].name))
 
 
 @given(clusters(), pods())

@@ -48,8 +48,28 @@ def test_no_node() -> None:
     scene = Scene(node("a", "1"), pod("p", requests={"cpu": "2"}))
     assert told(scene) == [
         "Scheduler finds no node for default/p: 1 Insufficient cpu; "
-        "it will look again when something changes."
+        "it will look again when a node, a pod or the pod itself changes."
     ]
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "spec", "kinds", "words"),
+    [
+        (node("a"), {"nodeSelector": {"x": "y"}}, ("Node",), "a node changes"),
+        (node("a", unschedulable=True), {}, ("Node", "Pod"), "a node or the pod itself changes"),
+        (
+            node("a"),
+            {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]},
+            ("Node", "AssignedPod", "PersistentVolumeClaim"),
+            "a node, a pod or a volume changes",
+        ),
+    ],
+)
+def test_what_will_wake(obstacle: Obj, spec: Any, kinds: tuple[str, ...], words: str) -> None:
+    """A refused pod's cycle says which kinds of objects may have it looked at again."""
+    scene = Scene(obstacle, pod("p", **spec))
+    assert tuple(details(scene)[0]["wakes"]) == kinds
+    assert told(scene)[0].endswith(f"; it will look again when {words}.")
 
 
 def test_preemption() -> None:

@@ -104,7 +104,10 @@ def frame(cluster: Any, cursor: Cursor, options: dict[str, Any]) -> dict[str, An
     down = stopped_at(cluster, cursor.event)
     event = cluster.trace[cursor.focus - 1] if cursor.focus else None
     shown = [pod_row(pod) for pod in pods]
-    rows = [node_row(node, place, shown, down) for node in nodes]
+    there: dict[str, list[dict[str, Any]]] = {}
+    for row in shown:
+        there.setdefault(row["node"], []).append(row)
+    rows = [node_row(node, place, there.get(node["metadata"]["name"], []), down) for node in nodes]
     known = {row["name"] for row in rows}
     rows.sort(key=lambda row: natural(row["name"]))
     tray = [row for row in shown if row["node"] not in known]
@@ -202,7 +205,7 @@ def pod_state(pod: Any) -> tuple[str, str]:
 
 
 def node_row(node: Any, place: Any, pods: list[dict[str, Any]], down: set[str]) -> dict[str, Any]:
-    """What is drawn of a node."""
+    """What is drawn of a node; `pods` are the rows of those on it."""
     name = node["metadata"]["name"]
     ready = next(
         (
@@ -217,7 +220,7 @@ def node_row(node: Any, place: Any, pods: list[dict[str, Any]], down: set[str]) 
     if get(node, "spec", "unschedulable"):
         word += ",SchedulingDisabled"
     room = place.get(name, {})
-    mine = [row for row in pods if row["node"] == name]
+    mine = pods
     if state == "unknown":
         # Nobody hears of these pods any more: the last that is known of them may be wrong.
         mine = [{**row, "state": "unknown"} for row in mine]

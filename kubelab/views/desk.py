@@ -52,6 +52,13 @@ class Desk:
                 view.follow(self.event)
         self.refresh()
 
+    def undock(self) -> None:
+        """Closes the panels beside the notebook."""
+        for view in self.docked:
+            if view.live is not None:
+                view.live.close()
+        self.docked.clear()
+
     def refresh(self) -> None:
         """Every view that is shown draws itself again."""
         for view in self.views():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from kubelab.api import quantity
@@ -69,6 +70,7 @@ def exact(room: Mapping[str, Room], numbers: Mapping[str, Any]) -> dict[str, Roo
     return out
 
 
+@lru_cache(maxsize=4096)
 def amount_text(resource: str, amount: int) -> str:
     """An amount as a manifest would say it: cpu in cores, memory with Mi and Gi."""
     if resource == "cpu":

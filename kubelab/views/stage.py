@@ -72,6 +72,8 @@ class Live:
         self.number = 0
         self.sent: dict[str, Any] = {}
         self.cell = ""
+        # Tables can be long; they are sent while the page shows them.
+        self.tables = False
         self.fork: Live | None = None
         self.panel: Any = None
         widget.on_msg(self.received)
@@ -87,7 +89,7 @@ class Live:
             "height": state["picture"].height,
             "order": list(self.sent),
             "changed": [p.to_json() for p in self.sent.values()],
-            "head": state["head"],
+            "head": self.head(state),
             "base": 0,
         }
 
@@ -104,11 +106,18 @@ class Live:
             "number": self.number,
             "height": state["picture"].height,
             "changed": changed,
-            "head": state["head"],
+            "head": self.head(state),
             "base": self.number - 1,
         }
         # Of a thousand things that keep their places the page need not be told the order again.
         return out if same else {**out, "order": order}
+
+    def head(self, state: dict[str, Any]) -> dict[str, Any]:
+        """The head as the page needs it now."""
+        head = dict(state["head"])
+        if not self.tables:
+            head["tables"] = []
+        return head
 
     def refresh(self) -> None:
         """Draws again in the page."""
@@ -149,6 +158,9 @@ class Live:
             self.beside(view.fork())
         elif command == "rewind":
             view.rewind()
+        elif command == "table":
+            self.tables = bool(content.get("open"))
+            self.refresh()
         elif command == "until":
             view.until(str(content.get("text", "")).strip())
         elif command == "guess":

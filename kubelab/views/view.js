@@ -77,6 +77,7 @@ function render({model, el, signal}) {
   const toggle = name => {
     open[name] = name === "projector" ? !large() : !open[name];
     if (name === "projector") screen(open.projector);
+    if (name === "table") send({command: "table", open: open.table});
     if (shown) words(shown.head);
   };
   const large = () => open.projector ?? Boolean(shown?.head.projector);

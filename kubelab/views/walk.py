@@ -18,8 +18,11 @@ from kubelab.views.kind import SWEEP, Kind, is_act
 from kubelab.views.quiz import CHOOSE, Game
 
 STEP_EVENTS = 50_000
-# So far a copy looks for something that matters, where the cluster is at rest.
-AHEAD_EVENTS = 6_000
+# So far a copy looks for something that matters, where the cluster is at rest; and so many events
+# back it is told what a lookup or a request that is under way has to do with.
+AHEAD_EVENTS, RECENT_EVENTS = 1_500, 1_000
+# A larger world is not copied at each press of a button.
+AHEAD_COMPONENTS = 500
 # `until` gives up after so much virtual time.
 UNTIL_SECONDS = 600
 
@@ -158,12 +161,14 @@ class Walk:
         """
         if not hasattr(self.cluster, "fork"):
             return 0
+        if len(self.cluster.world.components) > AHEAD_COMPONENTS:
+            return 0
         twin = self.cluster.fork()
         by = "outcome" if self.by == SWEEP else self.by
         matters = self.kind.matters(twin, by, self.options)
         before = len(twin.trace)
-        for event in twin.trace:
-            matters(event)
+        for index in range(max(before - RECENT_EVENTS, 0), before):
+            matters(twin.trace[index])
         until = twin.world.now + QUIET_NS
         for number in range(1, AHEAD_EVENTS + 1):
             due = twin.world.next_time()

@@ -78,6 +78,9 @@ def understood(argv: tuple[str, ...]) -> bool:
 def call(script: Script, argv: list[str]) -> Any:
     """Runs one command; returns its exit code or WAIT."""
     name = base(argv[0])
+    body = script.functions.get(argv[0])
+    if body is not None:
+        return _function(script, body, tuple(argv))
     if name in SHELLS:
         return _subshell(script, tuple(argv))
     command = COMMANDS.get(name)
@@ -94,6 +97,24 @@ def call(script: Script, argv: list[str]) -> Any:
     return 1
 
 
+def _function(script: Script, body: Any, argv: tuple[str, ...]) -> Any:
+    """A function: its instructions are put in its place, with parameters of their own."""
+    kept = tuple((name, script.variables.get(name, "")) for name in "123456789#@")
+    for name in "123456789":
+        script.variables.pop(name, None)
+    script.variables.update(_parameters(argv))
+    script.splice(body, shell=True, parameters=kept)
+    return script.status
+
+
+def return_(script: Script, args: list[str]) -> int:
+    """return [N]: the function is over."""
+    status = int(args[0]) & 255 if args and args[0].isdigit() else script.status
+    if script.shells and script.shells[-1][2] is not None:
+        script.back(status)
+    return status
+
+
 def _subshell(script: Script, argv: tuple[str, ...]) -> Any:
     """A shell within a script: its instructions are put in its place."""
     inner = inline_script(argv) or Inline()
@@ -107,7 +128,7 @@ def _subshell(script: Script, argv: tuple[str, ...]) -> Any:
         if text is None:
             return control.READ
     try:
-        script.splice(compile_script(text or ""), shell=True)
+        script.splice(compile_script(text or "", f"{len(script.code)}."), shell=True)
     except SyntaxProblem as problem:
         script.error(f"sh: {problem}")
         return 2
@@ -131,6 +152,20 @@ def exec_(script: Script, args: list[str]) -> Any:
     return call(script, args)
 
 
+def xargs(script: Script, args: list[str]) -> Any:
+    """xargs COMMAND: once, with all words of the input behind its own."""
+    text = script.take_all()
+    if text is None:
+        return control.READ
+    words = [word for word in args if not word.startswith("-")] or ["echo"]
+    return call(script, [*words, *text.split()])
+
+
+def timeout(script: Script, args: list[str]) -> Any:
+    """timeout SECONDS COMMAND: runs it; here no command hangs that would have to be ended."""
+    return call(script, args[1:]) if len(args) > 1 else 1
+
+
 COMMANDS: dict[str, Any] = {
     **control.COMMANDS,
     **textcommands.COMMANDS,
@@ -139,6 +174,10 @@ COMMANDS: dict[str, Any] = {
     **netcommands.COMMANDS,
     **nodecommands.COMMANDS,
     "exec": exec_,
+    "return": return_,
+    "local": control.export,
+    "xargs": xargs,
+    "timeout": timeout,
     ".": source,
     "source": source,
 }

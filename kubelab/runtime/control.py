@@ -15,6 +15,7 @@ from kubelab.runtime.shelllexer import SyntaxProblem
 from kubelab.runtime.shellparser import compile_script
 
 if TYPE_CHECKING:
+    from kubelab.runtime.expansion import Expansion
     from kubelab.runtime.shell import Script
 
 
@@ -131,7 +132,7 @@ def kill(script: Script, args: list[str]) -> int:
     return 0
 
 
-def arithmetic(script: Script, text: str) -> str:
+def arithmetic(script: Expansion, text: str) -> str:
     """The value of `$((…))`: sums of numbers and variables."""
     filled = re.sub(r"\$?([A-Za-z_]\w*)", _Variables(script), text)
     if not re.fullmatch(r"[\d\s+*/%()<>=!-]*", filled):
@@ -149,7 +150,7 @@ def arithmetic(script: Script, text: str) -> str:
 class _Variables:
     """Puts the values of variables into an arithmetic text."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Expansion) -> None:
         self.script = script
 
     def __call__(self, found: re.Match[str]) -> str:

@@ -14,11 +14,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from kubelab.runtime import commands, control
+from kubelab.runtime.expansion import Expansion
 from kubelab.runtime.files import normal
 from kubelab.runtime.process import Process
-from kubelab.runtime.shelllexer import Part, SyntaxProblem, Word
+from kubelab.runtime.shelllexer import SyntaxProblem, Word
 from kubelab.runtime.shellparser import Instruction, compile_command, compile_script
-from kubelab.runtime.standard import Standard
 
 # A script that runs so many instructions without waiting once would never end.
 LIMIT = 20_000
@@ -27,7 +27,7 @@ LIMIT = 20_000
 PASSES = 20
 
 
-class Script(Standard):
+class Script(Expansion):
     """A script in the middle of its work. `status` is that of the last command."""
 
     def __init__(self, code: tuple[Instruction, ...], key: str, *, errexit: bool = False) -> None:
@@ -47,11 +47,13 @@ class Script(Standard):
         # Variables as they were before a command that has some of its own.
         self.before: dict[str, str | None] = {}
         self.slots: dict[str, str] = {}
+        self.functions: dict[str, tuple[Instruction, ...]] = {}
         self.lists: dict[int, list[str]] = {}
         self.passes: dict[int, int] = {}
         self.endless = False
-        # Where to go on when a shell within the script is over, and with how many frames.
-        self.shells: list[tuple[int, int]] = []
+        # Where to go on when a shell or a function within the script is over, and with how many
+        # frames; and whether it is a function, which has parameters of its own meanwhile.
+        self.shells: list[tuple[int, int, tuple[tuple[str, str], ...] | None]] = []
         self.traps: dict[str, tuple[Instruction, ...]] = {}
         # Whether the command that runs has a frame of its own.
         self.framed = False
@@ -91,26 +93,43 @@ class Script(Standard):
         self.splice(code)
         self.run()
 
-    def splice(self, code: tuple[Instruction, ...], *, shell: bool = False) -> None:
-        """These instructions run next, then those that were due; `exit` ends only an own shell."""
+    def splice(
+        self,
+        code: tuple[Instruction, ...],
+        *,
+        shell: bool = False,
+        parameters: tuple[tuple[str, str], ...] | None = None,
+    ) -> None:
+        """These instructions run next, then those that were due; `exit` ends only an own shell.
+
+        `parameters` are what `$1` and its kin are again when a function is over.
+        """
         end = len(self.code)
         back = ("leave",) if shell else ("jump", self.at)
         self.code = (*self.code, ("end",), *_moved(code, end + 1), back)
         if shell:
             # The frame of the command is the shell's from now on, and goes with it.
-            self.shells.append((self.at, len(self.frames) - self.framed))
+            self.shells.append((self.at, len(self.frames) - self.framed, parameters))
             self.framed = False
         self.at = end + 1
 
     def leave(self, status: int) -> None:
         """`exit`: the innermost shell is over, or the script."""
+        while self.shells and self.shells[-1][2] is not None:
+            self.back(status)
         if self.shells:
-            self.at, depth = self.shells.pop()
-            while len(self.frames) > depth:
-                self.restore()
-            self.status = status
+            self.back(status)
         else:
             self.finish(status)
+
+    def back(self, status: int) -> None:
+        """The innermost shell or function is over."""
+        self.at, depth, parameters = self.shells.pop()
+        while len(self.frames) > depth:
+            self.restore()
+        self.status = status
+        if parameters is not None:
+            self.variables.update(parameters)
 
     def finish(self, status: int) -> None:
         """The script is over."""
@@ -121,11 +140,6 @@ class Script(Standard):
     def periodic(self) -> bool:
         """Whether the script is in a loop that goes on and on."""
         return self.endless or any(count > PASSES for count in self.passes.values())
-
-    @property
-    def directory(self) -> str:
-        """The directory in which the script is."""
-        return self.variables.get("PWD") or self.process.config.working_dir or "/"
 
     # Instructions.
 
@@ -138,6 +152,9 @@ class Script(Standard):
         """One simple command."""
         values = {name: "".join(self.expand(word)[:1]) for name, word in assigned}
         argv = [text for word in words for text in self.expand(word)]
+        if self.done:
+            # A word that could not be expanded has ended the script.
+            return
         if redirects and not self._redirect(redirects):
             self.status = 1
             return
@@ -206,14 +223,29 @@ class Script(Standard):
             self.leave(2)
             return
         try:
-            self.splice(compile_script(text), shell=own)
+            self.splice(compile_script(text, f"{len(self.code)}."), shell=own)
         except SyntaxProblem as problem:
             self.error(f"{path}: {problem}")
             self.leave(2)
 
     def do_leave(self) -> None:
-        """The end of a shell within the script."""
-        self.leave(self.status)
+        """The end of a shell or a function within the script."""
+        self.back(self.status)
+
+    def do_define(self, name: str, body: tuple[Instruction, ...]) -> None:
+        """A function."""
+        self.functions[name] = body
+        self.status = 0
+
+    def do_case(self, slot: str, word: Word) -> None:
+        """The word of a `case`."""
+        self.slots[slot] = "".join(self.value(part) for part in word)
+
+    def do_match(self, place: int, slot: str, patterns: tuple[Word, ...]) -> None:
+        """Goes to a place unless one of the patterns fits the word."""
+        texts = ["".join(self.value(part) for part in pattern) for pattern in patterns]
+        if not any(fnmatchcase(self.slots[slot], text) for text in texts):
+            self.at = place
 
     def do_pause(self) -> None:
         """A shell that is talked to is ready for its next line."""
@@ -283,67 +315,14 @@ class Script(Standard):
             self.status = 0
             self.at = place
 
-    # Words.
-
-    def expand(self, word: Word) -> list[str]:
-        """The words that a word stands for: unquoted expansions are split at blanks."""
-        done: list[str] = []
-        current: str | None = None
-        for part in word:
-            text = self.value(part)
-            if part.quoted or part.kind == "text":
-                current = (current or "") + text
-                continue
-            pieces = text.split()
-            if not pieces:
-                continue
-            if text[0] in " \t\n" and current is not None:
-                done.append(current)
-                current = None
-            current = (current or "") + pieces[0]
-            for piece in pieces[1:]:
-                done.append(current)
-                current = piece
-        done = done if current is None else [*done, current]
-        if any(not part.quoted and set("*?[") & set(part.text) for part in word):
-            return [path for text in done for path in self._matching(text)]
-        return done
-
-    def _matching(self, pattern: str) -> list[str]:
-        """The files that a pattern names; the pattern itself where there are none."""
-        folder, slash, last = pattern.rpartition("/")
-        names = self.process.files.names(normal(folder or slash or ".", self.directory))
-        hidden = last.startswith(".")
-        found = [f"{folder}{slash}{name}" for name in names
-                 if fnmatchcase(name, last) and (hidden or not name.startswith("."))]  # fmt: skip
-        return found or [pattern]
-
-    def value(self, part: Part) -> str:
-        """The text of one part of a word."""
-        if part.kind == "text":
-            return part.text
-        if part.kind == "output":
-            return self.slots.get(part.text, "")
-        if part.kind == "sum":
-            return control.arithmetic(self, part.text)
-        return self.variable(part.text) or part.default
-
-    def variable(self, name: str) -> str:
-        """The value of a variable: the script's own, else the environment's."""
-        if name == "?":
-            return str(self.status)
-        if name in self.variables:
-            return self.variables[name]
-        if name == "HOSTNAME":
-            return self.process.pod_name
-        return self.process.env.get(name, "")
-
 
 def _moved(code: tuple[Instruction, ...], offset: int) -> tuple[Instruction, ...]:
     """Instructions put elsewhere: their jumps are shifted."""
     return tuple(
         (name, rest[0] + offset, *rest[1:])
-        if name in ("jump", "fail", "ok", "next")
+        if name in ("jump", "fail", "ok", "match", "for")
+        else (name, rest[0] + offset, rest[1] + offset, rest[2])
+        if name == "next"
         else (name, rest[0], rest[1] + offset)
         if name == "redirect"
         else (name, *rest)

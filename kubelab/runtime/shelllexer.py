@@ -12,6 +12,10 @@ from typing import NamedTuple
 
 _OPERATORS = ("&&", "||", ";;", ";", "&", "|", "(", ")", "\n")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# `${#NAME}`, `${NAME}` and `${NAME` with an operation and its word.
+_BRACED = re.compile(
+    r"(#(?=[A-Za-z_]))?([A-Za-z_]\w*|[0-9?#@*])(?:(:?[-=+?]|%%?|##?)(.*))?", re.DOTALL
+)
 _REDIRECT = re.compile(r"(\d?|&)(>>|>|<<-?|<)(&\d)?")
 
 
@@ -20,12 +24,16 @@ class SyntaxProblem(ValueError):
 
 
 class Part(NamedTuple):
-    """A piece of a word: `kind` is text, variable, output (of a command) or sum."""
+    """A piece of a word: `kind` is text, variable, output (of a command) or sum.
+
+    A variable may have an operation (`:-`, `%`, `#` …) with its word.
+    """
 
     kind: str
     text: str
     quoted: bool = False
     default: str = ""
+    operation: str = ""
 
 
 Word = tuple[Part, ...]
@@ -166,8 +174,11 @@ class Lexer:
         if text.startswith("${", start):
             end = self._find("}", start)
             self.at = end + 1
-            name, _, default = text[start + 2 : end].partition(":-")
-            return Part("variable", name, quoted, default)
+            held = _BRACED.fullmatch(text[start + 2 : end])
+            if held is None:
+                raise SyntaxProblem("syntax error: bad substitution")
+            size, name, operation, word = held.groups()
+            return Part("variable", name, quoted, word or "", size or operation or "")
         if found := _NAME.match(text, start + 1):
             self.at = found.end()
             return Part("variable", found.group(), quoted)

@@ -3,11 +3,12 @@
 A script is compiled, not walked as a tree: so the state of a running one is a number (which
 instruction comes next) and a few dicts, and a script that sleeps can be copied and goes on. An
 instruction is a tuple, its first item the name. Understood are lists (`;`, `&&`, `||`, newline,
-`&`), pipes, `if`, `while`, `until`, `for`, groups, `!`, redirections, here documents, quotes,
-`$NAME`, `${NAME:-word}`, `$?`, `$((sum))`, `$(command)` and the patterns of files.
+`&`), pipes, `if`, `while`, `until`, `for`, `case`, groups, functions, `!`, redirections, here
+documents, quotes, `$NAME`, `${NAME}` with its operations, `$?`, `$((sum))`, `$(command)` and the
+patterns of files.
 
-In Kubernetes: no counterpart; there, an image brings a real shell. Left out: functions, `case`,
-jobs.
+In Kubernetes: no counterpart; there, an image brings a real shell. Left out: jobs, and variables
+of a function's own.
 """
 
 from __future__ import annotations
@@ -21,15 +22,17 @@ Instruction = tuple[Any, ...]
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 # Instructions whose first operand is a place.
-JUMPS = ("jump", "fail", "ok", "next")
-_ENDS = ("then", "do", "done", "fi", "else", "elif", "}", ")")
+JUMPS = ("jump", "fail", "ok", "next", "match")
+_ENDS = ("then", "do", "done", "fi", "else", "elif", "}", ")", ";;", "esac")
 
 
 class Compiler:
     """Reads tokens, writes instructions."""
 
-    def __init__(self, text: str, code: list[Instruction] | None = None) -> None:
+    def __init__(self, text: str, code: list[Instruction] | None = None, prefix: str = "") -> None:
         self.tokens = Lexer(text).tokens()
+        # Stands before the names of slots, so that a script within a script has its own.
+        self.prefix = prefix
         self.at = 0
         self.code: list[Instruction] = [] if code is None else code
         self.loops: list[tuple[int, list[int]]] = []
@@ -142,6 +145,10 @@ class Compiler:
             self.loop(self.take().text)
         elif word == "for":
             self.iteration()
+        elif word == "case":
+            self.choice()
+        elif [token.text for token in self.tokens[self.at + 1 : self.at + 3]] == ["(", ")"]:
+            self.function()
         elif word in ("{", "("):
             self.take()
             self.block()
@@ -221,6 +228,48 @@ class Compiler:
         for place in exits:
             self.aim(place)
 
+    def choice(self) -> None:
+        """case WORD in PATTERN|PATTERN) … ;; esac."""
+        self.take("case")
+        slot = f"{self.prefix}{len(self.code)}"
+        self.emit("case", slot, self.expand(self.take().word))
+        self.skip()
+        self.take("in")
+        self.skip()
+        ends = []
+        while self.peek() != "esac":
+            if self.peek() == "(":
+                self.take()
+            patterns = [self.expand(self.take().word)]
+            while self.peek() == "|":
+                self.take()
+                patterns.append(self.expand(self.take().word))
+            self.take(")")
+            place = self.emit("match", 0, slot, tuple(patterns))
+            self.block()
+            ends.append(self.emit("jump", 0))
+            self.aim(place)
+            if self.peek() == ";;":
+                self.take()
+            self.skip()
+        self.take("esac")
+        self.emit("status", 0)
+        for place in ends:
+            self.aim(place)
+
+    def function(self) -> None:
+        """NAME() COMMAND: the command is kept under the name."""
+        name = self.take().text
+        self.take("(")
+        self.take(")")
+        self.skip()
+        outer = self.code, self.loops, self.prefix
+        self.code, self.loops, self.prefix = [], [], f"{self.prefix}{name}."
+        self.command()
+        body = tuple(self.code)
+        self.code, self.loops, self.prefix = outer
+        self.emit("define", name, body)
+
     def simple(self) -> None:
         """Assignments, words and redirections."""
         assigned: list[tuple[str, Word]] = []
@@ -267,9 +316,9 @@ class Compiler:
         parts: list[Part] = []
         for part in word:
             if part.kind == "output":
-                slot = str(len(self.code))
+                slot = f"{self.prefix}{len(self.code)}"
                 self.emit("capture")
-                inner = Compiler(part.text, self.code)
+                inner = Compiler(part.text, self.code, self.prefix)
                 inner.tested = 1
                 inner.script()
                 self.emit("captured", slot)
@@ -283,9 +332,9 @@ def _is_true(instruction: Instruction) -> bool:
     return len(words) == 1 and "".join(part.text for part in words[0]) in ("true", ":")
 
 
-def compile_script(text: str) -> tuple[Instruction, ...]:
-    """The instructions of a script. Raises SyntaxProblem."""
-    compiler = Compiler(text)
+def compile_script(text: str, prefix: str = "") -> tuple[Instruction, ...]:
+    """The instructions of a script; `prefix` sets its slots apart. Raises SyntaxProblem."""
+    compiler = Compiler(text, None, prefix)
     compiler.script()
     return tuple(compiler.code)
 

@@ -8,10 +8,12 @@ In Kubernetes: no counterpart; there, images bring busybox or the GNU tools.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from kubelab.runtime.control import READ
 from kubelab.runtime.files import normal
 from kubelab.sim.kernel import to_datetime
 
@@ -248,6 +250,43 @@ def stty(script: Script, args: list[str]) -> int:
     return 0
 
 
+def base64_(script: Script, args: list[str]) -> Any:
+    """base64 [-d] [FILE]."""
+    words = [word for word in args if not word.startswith("-")]
+    held = script.process.files.read(path_of(script, words[0])) if words else script.take_all()
+    if held is None and not words:
+        return READ
+    data = (held or "").encode("utf-8", "surrogateescape")
+    if {"-d", "-D", "--decode"} & set(args):
+        script.write(base64.b64decode(data).decode("utf-8", "surrogateescape"))
+    else:
+        script.write(base64.b64encode(data).decode() + "\n")
+    return 0
+
+
+def basename(script: Script, args: list[str]) -> int:
+    """basename PATH [SUFFIX]."""
+    name = (args or [""])[0].rstrip("/").rpartition("/")[2]
+    script.write(name.removesuffix(args[1] if len(args) > 1 else "") + "\n")
+    return 0
+
+
+def dirname(script: Script, args: list[str]) -> int:
+    """dirname PATH."""
+    folder, slash, _ = (args or [""])[0].rstrip("/").rpartition("/")
+    script.write((folder or slash or ".") + "\n")
+    return 0
+
+
+def expr(script: Script, args: list[str]) -> int:
+    """expr: sums of numbers."""
+    from kubelab.runtime.control import arithmetic
+
+    value = arithmetic(script, " ".join(args))
+    script.write(f"{value}\n")
+    return int(value == "0")
+
+
 def shift(script: Script, args: list[str]) -> int:
     """shift: `$2` becomes `$1`, and so on."""
     count = int(script.variables.get("#") or 0)
@@ -262,4 +301,5 @@ COMMANDS: dict[str, Any] = {
     "echo": echo, "printf": printf, "test": test, "[": bracket, "env": env, "printenv": printenv,
     "hostname": hostname, "cd": cd, "pwd": pwd, "seq": seq, "date": date, "id": identity,
     "whoami": whoami, "uname": uname, "ps": ps, "which": which, "stty": stty, "shift": shift,
+    "base64": base64_, "basename": basename, "dirname": dirname, "expr": expr,
 }  # fmt: skip

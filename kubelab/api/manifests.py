@@ -59,6 +59,7 @@ _Loader.add_implicit_resolver(
 # PyYAML leaves out YAML 1.1's shortest booleans.
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"[yYnN]\Z"), list("yYnN"))
 # YAML 1.1's 12:30:45 is a number to the base of 60; Kubernetes' reader takes it for a text.
+LARGEST_EXPANSION = 400_000
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 
 
@@ -88,6 +89,7 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _number)
 def documents(text: str) -> list[Any]:
     """Every document that is not empty, as plain JSON. Raises ManifestError."""
     try:
+        _check_aliases(text)
         return [
             document for document in yaml.load_all(text, Loader=_Loader) if document is not None
         ]
@@ -101,6 +103,32 @@ def documents(text: str) -> list[Any]:
     except (RecursionError, ValueError) as error:
         said = "the text is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ManifestError(f"error converting YAML to JSON: yaml: {said}") from None
+
+
+def _check_aliases(text: str) -> None:
+    """Refuses a text whose aliases make it huge: written out, it would fill all memory."""
+    if "&" not in text or "*" not in text:
+        return
+    sizes: dict[str | None, int] = {}
+    open_: list[tuple[str | None, int]] = [(None, 0)]
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_.append((event.anchor, 1))
+            continue
+        if isinstance(event, yaml.AliasEvent):
+            # An anchor within itself is found out where the document is taken over.
+            size = sizes.get(event.anchor, 1)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = open_.pop()
+            sizes[anchor] = size
+        elif isinstance(event, yaml.ScalarEvent):
+            size = sizes[event.anchor] = 1
+        else:
+            continue
+        anchor, before = open_.pop()
+        open_.append((anchor, before + size))
+        if before + size > LARGEST_EXPANSION:
+            raise ValueError("document contains excessive aliasing")
 
 
 def _said(error: yaml.MarkedYAMLError) -> str:

@@ -20,6 +20,7 @@ from kubelab.apiserver.pending import Pending
 
 ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 LONGEST_MANAGER_BYTES = 128
+LARGEST_BODY_BYTES = 3 * 1024 * 1024
 # Where Go's decoder looks first for what a body is.
 HEADER = (
     'into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; '
@@ -59,12 +60,12 @@ def tree(request: Request) -> Any:
         try:
             documents = manifests.documents(text)
         except ValueError as error:
-            raise errors.bad_request(f"error converting YAML to JSON: {error}") from None
+            raise errors.bad_request(f"error decoding YAML: {error}") from None
         try:
             return freeze(documents[0]) if documents else None
         except RecursionError:
-            why = "yaml: anchor contains itself"
-            raise errors.bad_request(f"error converting YAML to JSON: {why}") from None
+            why = "error converting YAML to JSON: yaml: anchor contains itself"
+            raise errors.bad_request(f"error decoding YAML: {why}") from None
     raise errors.unsupported_media_type(ACCEPTED)
 
 
@@ -112,6 +113,8 @@ def from_body(pending: Pending) -> Obj:
             except bodies.BodyError as error:
                 shown = bodies.summary(text)
                 raise errors.unrecognized(kind.kind, str(error), shown) from None
+    elif media == "application/yaml" and isinstance(body, (bytes, str)):
+        body = _from_yaml(body, kind)
     else:
         body = tree(request)
     if body is None:
@@ -121,6 +124,29 @@ def from_body(pending: Pending) -> Obj:
         shown = bodies.summary(text or json.dumps(body, separators=(",", ":")))
         raise errors.unrecognized(kind.kind, f"json: cannot unmarshal {said} {HEADER}", shown)
     return decode(pending, freeze(body), twice=twice)
+
+
+def _from_yaml(body: bytes | str, kind: Kind) -> Any:
+    """The object of a body in YAML. Raises 400 in the words of Go's reader."""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    try:
+        documents = manifests.documents(text)
+        return freeze(documents[0]) if documents else None
+    except RecursionError:
+        why = "yaml: anchor contains itself"
+    except ValueError as error:
+        why = str(error).removeprefix("error converting YAML to JSON: ")
+    shown = bodies.summary(text)
+    raise errors.bad_request(
+        f"the object provided is unrecognized (must be of type {kind.kind}): {why} ({shown})"
+    )
+
+
+def check_size(request: Request) -> None:
+    """Refuses a body that is longer than the server reads."""
+    body = request.body
+    if isinstance(body, (bytes, str)) and len(body) > LARGEST_BODY_BYTES:
+        raise errors.too_large(LARGEST_BODY_BYTES)
 
 
 def check_named(pending: Pending, obj: Any) -> None:

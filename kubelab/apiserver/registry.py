@@ -88,6 +88,7 @@ def home(route: Route) -> str:
 def write(server: APIServer, pending: Pending) -> Write | Response | None:
     """Dispatches every verb that changes something."""
     route = pending.route
+    decoding.check_size(pending.request)
     # What is only answered, and never kept, is no row of a Table.
     forms.check(pending.request, forms.FORMS if home(route) else ("",))
     if route.subresource:

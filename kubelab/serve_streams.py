@@ -41,6 +41,7 @@ from kubelab.serve_wires import (
     OUTPUT,
     PORTS_PROTOCOLS,
     PROTOCOLS,
+    SIZED,
     SPDY_PORTS,
     SPDY_PROTOCOLS,
     TUNNEL,
@@ -277,7 +278,19 @@ def _spdy(handler: Any, ports: bool) -> Wire | None:
     _switch(handler, "SPDY/3.1")
     if chosen:
         handler.send_header("X-Stream-Protocol-Version", chosen)
-    return SpdyWire(chosen, ports=ports)
+    expected = 0 if ports else _expected(handler.path.partition("?")[2], chosen)
+    return SpdyWire(chosen, ports=ports, expected=expected)
+
+
+def _expected(query: str, protocol: str) -> int:
+    """How many streams a client opens for a command: for errors, and for all that it asks for."""
+    asked = parse_qs(query)
+
+    def on(name: str) -> bool:
+        return asked.get(name, [""])[0] in ("true", "1")
+
+    resizes = on("tty") and protocol in SIZED
+    return 1 + on("stdin") + on("stdout") + (on("stderr") and not on("tty")) + resizes
 
 
 def _greet(wire: WebSocketWire, ports: list[str] | None) -> None:
@@ -292,6 +305,7 @@ def _greet(wire: WebSocketWire, ports: list[str] | None) -> None:
 def _exchange(owner: Any, stream: Any, wire: Wire, link: Link, ports: bool) -> None:
     """Both directions, until one side has ended."""
     lock, sent, begins = owner.cluster.lock, 0, True
+    patience = time.monotonic() + PATIENCE_SECONDS
     while not owner.stopping.is_set():
         _flush(wire, link)
         data = link.read(TICK_SECONDS)
@@ -311,6 +325,10 @@ def _exchange(owner: Any, stream: Any, wire: Wire, link: Link, ports: bool) -> N
                 owner.cluster.run(ARRIVAL_SECONDS)
             begins = False
             pieces, over = stream.since(sent), stream.over
+        if not wire.ready and time.monotonic() < patience:
+            if wire.gone or data == b"":
+                return
+            continue
         sent += len(pieces)
         for channel, said in pieces:
             if said is None:

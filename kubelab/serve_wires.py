@@ -28,6 +28,8 @@ PROTOCOLS = (NEWEST, "v4.channel.k8s.io", "v4.base64.channel.k8s.io", "channel.k
 PORTS_PROTOCOLS = ("v4.channel.k8s.io", "v4.base64.channel.k8s.io")
 # Over SPDY commands and ports have lists of their own, the best first.
 SPDY_PROTOCOLS = ("v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io")
+# Those that know the size of a window.
+SIZED = ("v4.channel.k8s.io", "v3.channel.k8s.io")
 SPDY_PORTS = ("portforward.k8s.io",)
 TUNNEL = "SPDY/3.1+portforward.k8s.io"
 # From this version on the end is told as a Status, before as words, and only if something failed.
@@ -55,6 +57,8 @@ def ending(status: Any, protocol: str) -> bytes:
 
 class WebSocketWire:
     """Channels in messages: the first byte (with base64: digit) of each is the channel."""
+
+    ready = True
 
     def __init__(self, protocol: str) -> None:
         self.protocol = protocol
@@ -109,8 +113,12 @@ def _decoded(data: bytes) -> bytes:
 class SpdyWire:
     """Channels as streams of a session, which for kubectl's ports is tunnelled in a WebSocket."""
 
-    def __init__(self, protocol: str, *, ports: bool, tunnelled: bool = False) -> None:
+    def __init__(
+        self, protocol: str, *, ports: bool, tunnelled: bool = False, expected: int = 0
+    ) -> None:
         self.protocol = protocol
+        # So many streams the client opens before anything is said.
+        self.expected = expected
         self.ports = ports
         self.frames = Frames() if tunnelled else None
         self.session = Session()
@@ -144,6 +152,11 @@ class SpdyWire:
             elif kind == BINARY:
                 pieces.append(payload)
         return pieces
+
+    @property
+    def ready(self) -> bool:
+        """Whether the client has opened all that it needs."""
+        return len(self.streams) >= self.expected
 
     @property
     def out(self) -> bytearray:

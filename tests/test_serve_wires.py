@@ -139,6 +139,15 @@ def test_what_a_command_says_waits_for_its_stream() -> None:
     assert bytes(wire.out).endswith(client.data(1, b"early"))
 
 
+def test_nothing_is_said_before_all_streams_are_there() -> None:
+    """A command that has ended at once waits for the streams that its client is opening."""
+    client, wire = Client(), SpdyWire("v4.channel.k8s.io", ports=False, expected=2)
+    wire.receive(client.open(streamtype="error"))
+    assert not wire.ready
+    wire.receive(client.open(streamtype="stdout"))
+    assert wire.ready
+
+
 def test_a_ping_is_answered_within_the_tunnel() -> None:
     """kubectl's session is in messages of a WebSocket; so are its answers."""
     wire = SpdyWire(TUNNEL, ports=True, tunnelled=True)

@@ -301,7 +301,7 @@ class Cluster(Look):
         with self.lock:
             objects = applying.load(manifest)
             for obj in objects:
-                applying.check_kind(obj)
+                applying.check_kind(self._call, obj, objects)
             applied, failed = [], None
             for obj in objects:
                 before, self._acts = self._acts, None

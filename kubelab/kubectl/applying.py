@@ -15,14 +15,17 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kubelab.api import errors, kinds, manifests, patch
+from kubelab.api import errors, kinds, manifests, patch, strategic
 from kubelab.api.errors import ApiError
+from kubelab.api.kinds import Kind
 from kubelab.api.objects import Obj, freeze, get, name_of, namespace_of, thaw, with_, without
-from kubelab.api.rest import STRATEGIC_PATCH, url
+from kubelab.api.rest import MERGE_PATCH, STRATEGIC_PATCH, url
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 QUERY = "fieldManager=kubectl-client-side-apply&fieldValidation=Strict"
 AGENT = {"User-Agent": "kubectl"}
+# How often is asked for a kind that was defined just before.
+TRIES = 200
 # (method, path, body, headers) -> the answer's body; raises ApiError.
 Call = Callable[..., Any]
 
@@ -58,14 +61,50 @@ def _from_text(manifest: Any) -> Iterator[Obj]:
     yield from manifests.load(manifest)
 
 
-def check_kind(obj: Obj) -> None:
-    """Refuses an object of a kind that is not served, before anything is sent."""
+def check_kind(call: Call, obj: Obj, objects: list[Obj]) -> None:
+    """Refuses an object of a kind that is not served, before anything is changed.
+
+    A kind may be defined by one of the `objects` that are applied with it.
+    """
+    group, kind = obj.get("apiVersion", "").rpartition("/")[0], obj.get("kind", "")
+    for other in objects:
+        spec = other.get("spec") or {}
+        if spec.get("group") == group and get(spec, "names", "kind") == kind:
+            return
+    kind_for(call, obj)
+
+
+def kind_for(call: Call, obj: Obj, tries: int = 1) -> Kind:
+    """The kind of an object, built in or told by discovery. Raises ApiError 404.
+
+    A kind that has just been defined is served a moment later: each of the `tries` lets one pass.
+    """
     api_version, kind = obj.get("apiVersion", ""), obj.get("kind", "")
-    if kinds.find(api_version, kind) is None:
+    row = kinds.find(api_version, kind)
+    group, _, version = api_version.rpartition("/")
+    for _ in range(tries if row is None and group else 0):
+        try:
+            served = call("GET", f"/apis/{api_version}", None, AGENT)["resources"]
+        except (ApiError, AttributeError):
+            continue
+        for held in served:
+            if held["kind"] == kind and "/" not in held["name"]:
+                return discovered(group, version, held)
+    if row is None:
         near = kinds.suggest(kind)
         hint = f"; is {near} meant?" if near else ""
         text = f'no matches for kind "{kind}" in version "{api_version}"{hint}'
         raise errors.failure(404, text, "NotFound", {"kind": kind})
+    return row
+
+
+def discovered(group: str, version: str, row: Obj) -> Kind:
+    """A kind as discovery tells it."""
+    return Kind(
+        group, version, row["kind"], row["name"], row.get("singularName") or row["kind"].lower(),
+        row["namespaced"], tuple(row.get("shortNames") or ()), tuple(row.get("categories") or ()),
+        tuple(row["verbs"]), (), f"/{group}/", (),
+    )  # fmt: skip
 
 
 def told(obj: Obj) -> tuple[str, Obj]:
@@ -91,12 +130,12 @@ def annotated(obj: Obj) -> Obj:
 
 def apply(call: Call, obj: Obj) -> Obj:
     """Makes the cluster's object like `obj`; returns it as it then is. Raises ApiError."""
-    return outcome(call, obj)[0]
+    return outcome(call, obj, TRIES)[0]
 
 
-def outcome(call: Call, obj: Obj) -> tuple[Obj, str]:
+def outcome(call: Call, obj: Obj, tries: int = 1) -> tuple[Obj, str]:
     """As `apply`, with kubectl's word for it: created, configured, unchanged."""
-    kind = kinds.by_kind(obj["apiVersion"], obj["kind"])
+    kind = kind_for(call, obj, tries)
     namespace = namespace_of(obj) or "default"
     if kind.namespaced and not namespace_of(obj):
         obj = with_(obj, ("metadata", "namespace"), namespace)
@@ -110,10 +149,15 @@ def outcome(call: Call, obj: Obj) -> tuple[Obj, str]:
         return call("POST", f"{url(kind, namespace)}?{QUERY}", wished, AGENT), "created"
     before = get(live, "metadata", "annotations", LAST_APPLIED)
     original = freeze(json.loads(before)) if before else Obj()
-    change = freeze(patch.three_way(original, wished, live, kind))
+    custom = kinds.find(kind.api_version, kind.kind) is None
+    if custom:
+        change = freeze(strategic.merge_difference(original, wished, live))
+    else:
+        change = freeze(patch.three_way(original, wished, live, kind))
     if not change or _is_nothing(change, live):
         return live, "unchanged"
-    headers = {**AGENT, "Content-Type": STRATEGIC_PATCH}
+    # Custom resources have no merge keys: of lists the whole is sent.
+    headers = {**AGENT, "Content-Type": MERGE_PATCH if custom else STRATEGIC_PATCH}
     changed = call("PATCH", f"{path}?{QUERY}", change, headers)
     same = get(changed, "metadata", "resourceVersion") == get(live, "metadata", "resourceVersion")
     return changed, "unchanged" if same else "configured"

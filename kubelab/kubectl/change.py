@@ -86,8 +86,7 @@ def _scale_one(session: Session, target: Target, replicas: int) -> None:
     if expected not in (-1, held):
         raise fail(f"Expected replicas to be {expected}, was {held}")
     if not only_client(session):
-        send(session, target, {"spec": {"replicas": replicas}}, MERGE_PATCH, "kubectl-scale",
-             "scale")  # fmt: skip
+        send(session, target, {"spec": {"replicas": replicas}}, MERGE_PATCH, "kubectl", "scale")
 
 
 # Label and annotate.
@@ -158,9 +157,12 @@ def _marked(
             change[key] = None
         elif field == "labels":
             session.print(f'label "{key}" not found.')
+    metadata: dict[str, Any] = {field: change}
+    if session.flags.has("resource-version"):
+        metadata["resourceVersion"] = session.flags.text("resource-version")
     if change and not only_client(session):
         manager = "kubectl-label" if field == "labels" else "kubectl-annotate"
-        send(session, target, {"metadata": {field: change}}, MERGE_PATCH, manager)
+        send(session, target, {"metadata": metadata}, MERGE_PATCH, manager)
     if field == "annotations":
         return "annotated"
     if not change:
@@ -204,14 +206,25 @@ def patch(session: Session, args: list[str]) -> None:
             if not only_client(session):
                 after = send(session, target, body, PATCHES[form], "kubectl-patch", subresource)
         except ApiError as error:
-            session.fail(error)
+            _refused(session, target, error, PATCHES[form])
             continue
         same = _version(before) == _version(after) and not ending
+        ending = "" if flags.text("dry-run") == "server" else ending
         word = "patched (no change)" if same else "patched"
         shown = target.shown
         if subresource == "scale":
             shown = f"scale.autoscaling/{target.name}"
         session.out.append(output.printed(after, shown, flags.text("output"), word + ending))
+
+
+def _refused(session: Session, target: Target, error: ApiError, form: str) -> None:
+    """Notes a refusal; of a kind that takes no such patch is said which kind it is."""
+    if error.code != 415:
+        session.fail(error)
+        return
+    kind = f"{target.kind.api_version}, Kind={target.kind.kind}"
+    message = error.status.get("message", "")
+    session.fail(Failed(f"error: {form} is not supported by {kind}: {message}"))
 
 
 def _version(obj: Obj) -> Any:

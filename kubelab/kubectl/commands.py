@@ -135,10 +135,11 @@ def _listing() -> str:
 
 # The order in which the real one has its commands, for suggestions.
 ORDER = (
-    "create expose run set explain get edit delete rollout scale autoscale certificate "
-    "cluster-info top cordon uncordon drain taint describe logs attach exec port-forward cp auth "
-    "debug events diff apply patch replace wait label annotate completion"
-).split()
+    "create", "expose", "run", "set", "explain", "get", "edit", "delete", "rollout", "scale",
+    "autoscale", "certificate", "cluster-info", "top", "cordon", "uncordon", "drain", "taint",
+    "describe", "logs", "attach", "exec", "port-forward", "cp", "auth", "debug", "events", "diff",
+    "apply", "patch", "replace", "wait", "label", "annotate", "completion",
+)  # fmt: skip
 
 
 def _near(word: str) -> str:

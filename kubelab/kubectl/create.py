@@ -21,7 +21,7 @@ from kubelab.api.rest import url
 from kubelab.kubectl import create_more, output
 from kubelab.kubectl.applying import annotated
 from kubelab.kubectl.errors import fail, usage
-from kubelab.kubectl.flags import Flags
+from kubelab.kubectl.flags import Flags, seconds
 from kubelab.kubectl.manifest import dry_run, query
 from kubelab.kubectl.resources import from_files, kind_word
 from kubelab.kubectl.session import Session
@@ -177,6 +177,9 @@ def _image_name(image: str) -> str:
 
 def data_of(session: Session) -> tuple[dict[str, str], dict[str, bytes]]:
     """Texts and bytes from literals and files."""
+    flags = session.flags
+    if flags.many("from-env-file") and (flags.many("from-file") or flags.many("from-literal")):
+        raise fail("from-env-file cannot be combined with from-file or from-literal")
     texts: dict[str, str] = {}
     raw: dict[str, bytes] = {}
     for literal in session.flags.many("from-literal"):
@@ -237,6 +240,7 @@ def _secret(session: Session, args: list[str]) -> Any:
     flags = session.flags
     if not args or args[0] not in ("generic", "tls", "docker-registry"):
         raise usage("create secret", f"Unexpected args: [{' '.join(args)}]")
+    flags.command = f"create secret {args[0]}"
     form, name = args[0], one_name(flags, args[1:])
     data: dict[str, Any]
     if form == "generic":
@@ -246,6 +250,8 @@ def _secret(session: Session, args: list[str]) -> Any:
         if not flags.has("cert") or not flags.has("key"):
             raise fail("key and cert must be specified")
         data = {"tls.crt": _content(flags.text("cert")), "tls.key": _content(flags.text("key"))}
+        if b"-----BEGIN" not in data["tls.crt"]:
+            raise fail("tls: failed to find any PEM data in certificate input")
         type_ = "kubernetes.io/tls"
     else:
         flags.require("docker-username", "docker-password")
@@ -271,10 +277,28 @@ def _docker(flags: Flags) -> str:
 def _token(session: Session, args: list[str]) -> None:
     name = one_name(session.flags, args)
     kind = kinds.named("v1/ServiceAccount")
+    flags, spec = session.flags, dict[str, Any]()
+    if flags.has("duration"):
+        try:
+            spec["expirationSeconds"] = int(seconds(flags.text("duration")))
+        except ValueError as error:
+            raise fail(
+                f'invalid argument "{flags.text("duration")}" for "--duration" flag: {error}'
+            ) from None
+    if flags.many("audience"):
+        spec["audiences"] = flags.many("audience")
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": {},
-            "spec": {}}  # fmt: skip
-    answer = session.call("POST", url(kind, session.namespace, name, "token"), body)
-    session.print(answer["status"]["token"])
+            "spec": spec}  # fmt: skip
+    try:
+        answer = session.call("POST", url(kind, session.namespace, name, "token"), body)
+    except ApiError as error:
+        raise fail(f"failed to create token: {error.status.get('message', '')}") from None
+    if flags.text("output") == "name":
+        session.print(f"tokenrequest.authentication.k8s.io/{name}")
+    elif flags.has("output"):
+        session.out.append(output.render(answer, flags.text("output"), as_sent=True))
+    else:
+        session.print(answer["status"]["token"])
 
 
 MAKERS: dict[str, Callable[[Session, list[str]], Any]] = {

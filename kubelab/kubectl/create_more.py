@@ -165,8 +165,14 @@ def _role(session: Session, args: list[str]) -> Any:
 
 
 def _cluster_role(session: Session, args: list[str]) -> Any:
-    name = _name(session, args)
-    return {**_head(f"{RBAC}/v1", "ClusterRole", name), "rules": _rules(session, urls=True)}
+    head = _head(f"{RBAC}/v1", "ClusterRole", _name(session, args))
+    if session.flags.has("aggregation-rule"):
+        labels = dict(
+            pair.partition("=")[::2] for pair in session.flags.text("aggregation-rule").split(",")
+        )
+        chosen = {"clusterRoleSelectors": [{"matchLabels": labels}]}
+        return {**head, "aggregationRule": chosen, "rules": None}
+    return {**head, "rules": _rules(session, urls=True)}
 
 
 def _subjects(session: Session) -> list[Any]:
@@ -245,8 +251,10 @@ def _ingress(session: Session, args: list[str]) -> Any:
         raise fail("not enough information provided: every ingress has to either specify a default-"
                    "backend (which catches all traffic) or a list of rules (which catch specific "
                    "paths)")  # fmt: skip
+    annotations = dict(text.partition("=")[::2] for text in flags.many("annotation"))
+    more = {"annotations": annotations} if annotations else {}
     return {
-        **_head("networking.k8s.io/v1", "Ingress", name), "spec": spec,
+        **_head("networking.k8s.io/v1", "Ingress", name, **more), "spec": spec,
         "status": {"loadBalancer": {}},
     }  # fmt: skip
 

@@ -166,7 +166,7 @@ def _server_side(session: Session, target: Target) -> Obj:
         raise
     ours = session.flags.text("field-manager", "kubectl") == "kubectl"
     if ours and applying.LAST_APPLIED in annotations_of(applied) and not dry_run(session):
-        annotations = {applying.LAST_APPLIED: annotations_of(applying.annotated(obj))[LAST[-1]]}
+        annotations = {applying.LAST_APPLIED: _remembered(obj)}
         metadata = {"name": target.name, "annotations": annotations}
         if target.namespace:
             metadata["namespace"] = target.namespace
@@ -174,6 +174,14 @@ def _server_side(session: Session, target: Target) -> Obj:
         asked = "fieldManager=kubectl-last-applied&force=true"
         applied = _applied(session, target, head, asked)
     return applied
+
+
+def _remembered(obj: Obj) -> str:
+    """An object as text for the annotation, without annotations where it has none."""
+    plain = json.loads(annotations_of(applying.annotated(obj))[applying.LAST_APPLIED])
+    if not plain["metadata"]["annotations"]:
+        del plain["metadata"]["annotations"]
+    return output.compact_json(plain) + "\n"
 
 
 def _applied(session: Session, target: Target, obj: Any, asked: str) -> Obj:
@@ -189,7 +197,8 @@ def _take_over(session: Session, target: Target, live: Obj) -> None:
     entries = list(get(live, "metadata", "managedFields", default=()))
     client = [
         entry for entry in entries
-        if entry["manager"] == CLIENT_SIDE and entry["operation"] == "Update"
+        if entry["operation"] == "Update"
+        and get(entry, "fieldsV1", "f:metadata", "f:annotations", MARK) is not None
     ]  # fmt: skip
     if manager != "kubectl" or not client:
         return
@@ -220,25 +229,24 @@ def _union(one: Any, other: Any) -> Any:
 
 
 def _view(session: Session, args: list[str]) -> None:
-    for target, obj in each(session, named(session, args)):
+    for _, obj in each(session, named(session, args)):
         text = annotations_of(obj).get(applying.LAST_APPLIED)
         if text is None:
-            raise fail(f"no last-applied-configuration annotation found on resource: {target.name}")
+            continue
         applied = json.loads(text)
-        if not applied.get("metadata", {}).get("annotations", True):
-            del applied["metadata"]["annotations"]
-        form = session.flags.text("output", "yaml")
-        session.out.append(output.render(freeze(applied), form))
+        if session.flags.text("output", "yaml") == "json":
+            session.print(json.dumps(applied, indent=2, sort_keys=True))
+        else:
+            session.out.append(output.to_yaml(applied))
 
 
 def _set(session: Session) -> None:
     for target in from_files(session, session.flags.many("filename")):
-        obj = applying.annotated(_placed(target))
-        text = annotations_of(obj)[applying.LAST_APPLIED]
+        text = _remembered(_placed(target))
         body = {"metadata": {"annotations": {applying.LAST_APPLIED: text}}}
         path = url(target.kind, target.namespace, target.name)
         headers = {"Content-Type": "application/merge-patch+json"}
-        session.call("PATCH", f"{path}?fieldManager=kubectl-last-applied", body, headers)
+        session.call("PATCH", f"{path}?fieldManager=kubectl", body, headers)
         session.print(f"{target.shown} configured")
 
 
@@ -248,7 +256,7 @@ def _set(session: Session) -> None:
 def replace(session: Session, args: list[str]) -> None:
     """Runs `kubectl replace`."""
     if not session.flags.many("filename"):
-        raise fail("must specify --filename or --kustomize")
+        raise fail("must specify one of -f and -k")
     ending = dry_run(session)
     for target in from_files(session, session.flags.many("filename")):
         try:

@@ -59,6 +59,9 @@ def taint(session: Session, args: list[str]) -> None:
     if not args:
         raise fail("one or more resources must be specified as <resource> <name> or "
                    "<resource>/<name>")  # fmt: skip
+    if named(session, args[:1])[0].kind != NODE:
+        word = args[0].partition("/")[0]
+        raise fail(f"invalid resource type {word}, only node types are supported")
     names = [arg for arg in args[1:] if "=" not in arg and ":" not in arg and not arg.endswith("-")]
     changes = [arg for arg in args[1:] if arg not in names]
     if not changes:
@@ -79,7 +82,8 @@ def taint(session: Session, args: list[str]) -> None:
         if not only_client(session):
             change = {"spec": {"taints": left}}
             send(session, target, change, "application/merge-patch+json", "kubectl-taint")
-        word = "modified" if new and old else "tainted" if new else "untainted"
+        replaced = any((i["key"], i["effect"]) == (t.key, t.effect) for t in new for i in held)
+        word = "modified" if new and (old or replaced) else "tainted" if new else "untainted"
         session.print(f"{target.shown} {word}{ending}")
 
 
@@ -155,7 +159,7 @@ def _cordoned(session: Session, target: Target, node: Obj, wished: bool) -> None
         return
     if not only_client(session):
         change = {"spec": {"unschedulable": True if wished else None}}
-        send(session, target, change, STRATEGIC_PATCH, "kubectl-cordon")
+        send(session, target, change, STRATEGIC_PATCH, "kubectl")
     session.print(f"{target.shown} {word}{dry_run(session)}")
 
 

@@ -15,6 +15,7 @@ from kubelab.api import kinds, manifests, selectors
 from kubelab.api.errors import ApiError
 from kubelab.api.kinds import Kind
 from kubelab.api.objects import Obj, labels_of, name_of, namespace_of
+from kubelab.kubectl.applying import discovered
 from kubelab.kubectl.errors import Failed, fail
 from kubelab.kubectl.session import Session
 
@@ -27,6 +28,12 @@ NOTHING_NAMED = (
     "You must provide one or more resources by argument or filename.\n"
     "Example resource specifications include:\n"
     "   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'"
+)
+
+
+UNSET = (
+    'error validating "{}": error validating data: {} not set; if you choose to ignore these '
+    "errors, turn validation off with --validate=false"
 )
 
 
@@ -88,19 +95,13 @@ def others(session: Session) -> list[Kind]:
             version = group["preferredVersion"]
             rows = session.call("GET", f"/apis/{version['groupVersion']}")["resources"]
             found += [
-                _row(group["name"], version["version"], r) for r in rows if "/" not in r["name"]
+                discovered(group["name"], version["version"], row)
+                for row in rows
+                if "/" not in row["name"]
             ]
         return found
     except (ApiError, AttributeError):
         return []
-
-
-def _row(group: str, version: str, row: Obj) -> Kind:
-    return Kind(
-        group, version, row["kind"], row["name"], row.get("singularName") or row["kind"].lower(),
-        row["namespaced"], tuple(row.get("shortNames") or ()), tuple(row.get("categories") or ()),
-        tuple(row["verbs"]), (), f"/{group}/", (),
-    )  # fmt: skip
 
 
 def types(session: Session, words: str) -> list[Kind]:
@@ -169,6 +170,8 @@ def from_files(session: Session, paths: list[str]) -> list[Target]:
                 objects = manifests.load(text)
             except manifests.ManifestError as error:
                 shown = "STDIN" if source == "STDIN" else source
+                if "kind not set" in str(error) and session.flags.command == "apply":
+                    raise fail(UNSET.format(shown, "kind")) from None
                 raise fail(f"error parsing {shown}: {error}") from None
             targets += [
                 _of_object(session, obj, source)

@@ -267,6 +267,8 @@ def _undo(session: Session, target: Target, obj: Obj) -> None:
             raise fail("no rollout history found for " + f'{target.kind.singular} "{target.name}"')
         wished = older[-1]
     template = without(template_of(found[wished]), ("metadata", "labels", HASH))
+    # What a ControllerRevision holds is written as a patch.
+    template = without(template, ("$patch",))
     if session.flags.text("dry-run") in ("client", "unchanged"):
         session.print(f"{target.shown} {template_text(template)}")
         return

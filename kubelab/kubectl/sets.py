@@ -1,10 +1,11 @@
-"""kubectl set: image, env, resources and serviceaccount of a workload's containers.
+"""kubectl set: images, variables, resources and account of a workload; selectors and subjects.
 
 In Kubernetes: k8s.io/kubectl/pkg/cmd/set.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kubelab.api.errors import ApiError
@@ -13,12 +14,13 @@ from kubelab.api.rest import STRATEGIC_PATCH
 from kubelab.kubectl.change import only_client, send
 from kubelab.kubectl.errors import Failed, fail, usage
 from kubelab.kubectl.manifest import dry_run
-from kubelab.kubectl.resources import Target, chosen, each
+from kubelab.kubectl.resources import Target, chosen, each, named
 from kubelab.kubectl.session import Session
 
 FLAGS = (
     "filename,f=* recursive,R all selector,l= dry-run?unchanged output,o= field-manager= local "
-    "containers,c= env,e=* list overwrite limits= requests= from= prefix= keys= resolve"
+    "containers,c= env,e=* list overwrite limits= requests= from= prefix= keys= resolve "
+    "user=* group=* serviceaccount=*"
 )
 PATHS = {
     "Pod": ("spec",),
@@ -31,9 +33,11 @@ def run(session: Session, args: list[str]) -> None:
     """Runs the command."""
     words = {
         "image": _image, "env": _env, "resources": _resources, "serviceaccount": _account,
-        "sa": _account,
+        "sa": _account, "selector": _selector, "subject": _subject,
     }  # fmt: skip
-    if not args or args[0] not in words:
+    if args and args[0] not in words:
+        raise fail(f"unknown command \"{args[0]}\"\nSee 'kubectl set -h' for help and examples")
+    if not args:
         raise usage("set", f"Unexpected args: [{' '.join(args)}]")
     words[args[0]](session, args[1:])
 
@@ -103,8 +107,9 @@ def _env(session: Session, args: list[str]) -> None:
     flags = session.flags
     names, changes = _split(args)
     changes += flags.many("env")
-    if not changes and not flags.on("list"):
-        raise fail("at least one environment variable must be provided")
+    source = _variables_of(session, flags.text("from")) if flags.has("from") else []
+    changes += [f"{name}={name}" for name, _ in source]
+    taken = dict(source)
 
     def change(target: Target, obj: Obj) -> None:
         pod = _pod(target, obj)
@@ -116,13 +121,36 @@ def _env(session: Session, args: list[str]) -> None:
                 session.print(f"# {target.kind.kind} {target.name}, container {container['name']}")
                 session.out += [_listed(item) for item in container.get("env") or ()]
                 continue
-            env = _variables(container, changes)
+            env = [
+                {"name": item["name"], "value": None, "valueFrom": taken[item["name"]]}
+                if item["name"] in taken else item
+                for item in _variables(container, changes)
+            ]  # fmt: skip
             if env != thaw(container.get("env") or []):
                 rows.append({"name": container["name"], "env": _patch(container, env)})
         if rows and not flags.on("list"):
             _change(session, target, {"containers": rows}, "env updated")
 
     _each(session, names, change)
+
+
+def _variables_of(session: Session, text: str) -> list[tuple[str, Any]]:
+    """Variables that are taken from each key of a ConfigMap or Secret."""
+    [target] = named(session, [text])
+    if target.kind.kind not in ("ConfigMap", "Secret"):
+        raise fail(f"unsupported resource specified in --from: {target.kind.kind}")
+    held = session.get(target.kind, target.namespace, target.name)
+    field = "configMapKeyRef" if target.kind.kind == "ConfigMap" else "secretKeyRef"
+    prefix, found = session.flags.text("prefix"), []
+    wished = session.flags.text("keys").split(",") if session.flags.has("keys") else None
+    for key in sorted(held.get("data") or {}):
+        if wished is not None and key not in wished:
+            continue
+        name = prefix + re.sub("[^A-Za-z0-9_]", "_", key).upper()
+        if name != key:
+            session.warn(f"Warning: key {key} transferred to {name}")
+        found.append((name, {field: {"key": key, "name": target.name}}))
+    return found
 
 
 def _listed(item: Obj) -> str:
@@ -176,6 +204,45 @@ def _resources(session: Session, args: list[str]) -> None:
             if flags.text("containers", "*") in ("*", container["name"])
         ]
         _change(session, target, {"containers": rows}, "resource requirements updated")
+
+    _each(session, args, change)
+
+
+def _selector(session: Session, args: list[str]) -> None:
+    """Which pods a Service is for."""
+    names, changes = _split(args)
+    wished = dict(pair.partition("=")[::2] for text in changes for pair in text.split(","))
+
+    def change(target: Target, obj: Obj) -> None:
+        held = get(obj, "spec", "selector", default={})
+        body = {"spec": {"selector": {**dict.fromkeys(held), **wished}}}
+        if not only_client(session):
+            send(session, target, body, STRATEGIC_PATCH, "kubectl-set")
+        session.print(f"{target.shown} selector updated{dry_run(session)}")
+
+    _each(session, names, change)
+
+
+def _subject(session: Session, args: list[str]) -> None:
+    """Who has the role of a binding as well."""
+    flags, rbac = session.flags, "rbac.authorization.k8s.io"
+    wished: list[Any] = [
+        {"apiGroup": rbac, "kind": kind, "name": name}
+        for kind, flag in (("User", "user"), ("Group", "group"))
+        for name in flags.many(flag)
+    ]
+    for account in flags.many("serviceaccount"):
+        namespace, _, name = account.partition(":")
+        wished.append({"kind": "ServiceAccount", "name": name, "namespace": namespace})
+    if not wished:
+        raise fail("you must specify at least one value of user, group or serviceaccount")
+
+    def change(target: Target, obj: Obj) -> None:
+        held = thaw(obj.get("subjects") or [])
+        body = {"subjects": [*held, *(row for row in wished if row not in held)]}
+        if not only_client(session):
+            send(session, target, body, STRATEGIC_PATCH, "kubectl-set")
+        session.print(f"{target.shown} subjects updated{dry_run(session)}")
 
     _each(session, args, change)
 

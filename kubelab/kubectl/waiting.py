@@ -77,6 +77,11 @@ def _await(session: Session, target: Target, wish: str, limit: float) -> None:
             return obj is None or uid_of(obj) != uid
         return holds(obj)
 
+    if wish.lower() == "create":
+        if not session.wait(target.kind, target.namespace, target.name, holds, limit):
+            raise fail("timed out waiting for the condition")
+        session.print(f"{target.shown} condition met")
+        return
     if not session.wait(target.kind, target.namespace, target.name, reached, limit):
         raise fail(f"timed out waiting for the condition on {target.kind.plural}/{target.name}")
     session.print(f"{target.shown} condition met")

@@ -11,7 +11,6 @@ modes, links and compression.
 from __future__ import annotations
 
 import io
-import tarfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -79,6 +78,9 @@ def pack(
     files: FileSystem, folder: str, paths: tuple[str, ...], now_ns: int
 ) -> tuple[str, list[str]]:
     """An archive of paths, and what is wrong with some of them."""
+    # Here, as it takes as long to load as all of ours.
+    import tarfile
+
     held, problems = io.BytesIO(), []
     with tarfile.open(fileobj=held, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for word in paths:
@@ -103,6 +105,8 @@ def unpack(files: FileSystem, folder: str, text: str, *, keep: bool) -> list[str
 
     A name cannot lead out of the folder. Raises NoArchive, ReadOnly.
     """
+    import tarfile
+
     names = []
     data = io.BytesIO(text.encode("utf-8", "surrogateescape"))
     try:

@@ -31,6 +31,9 @@ UNSCHEDULABLE = "unschedulable"
 # PreEnqueue plugins that look only at the pod itself.
 OPENED_BY_UPDATE = ("SchedulingGates", "DynamicResources")
 
+# Stands for the plugins of a pod that none in particular refused: every event may wake it.
+ANYTHING = ""
+
 # A pod that nothing has woken is tried again after so long; looked at every FLUSH_SECONDS.
 LONGEST_WAIT_NS = 300 * SECOND
 FLUSH_SECONDS = 30
@@ -45,6 +48,7 @@ class Queued:
         "errors",
         "failed_ns",
         "gate",
+        "heard_by",
         "number",
         "pod",
         "refusals",
@@ -65,6 +69,8 @@ class Queued:
         self.refused_by: tuple[str, ...] = ()
         # The PreEnqueue plugin that keeps the pod out.
         self.gate = ""
+        # The plugins under whose names it waits for events.
+        self.heard_by: tuple[str, ...] = ()
         self.where = ""
         self.number = 0
 
@@ -81,6 +87,8 @@ class SchedulingQueue:
         self.max_seconds = max_seconds
         self.pods: dict[str, Queued] = {}
         self.unschedulable: dict[str, None] = {}
+        # Those of them that events may wake, by the plugin that must hear of the event.
+        self.listening: dict[str, dict[str, None]] = {}
         # Heaps of (order, number, key); an entry counts while the pod still has that number.
         self.active: list[tuple[Any, int, str]] = []
         self.backoff: list[tuple[Any, int, str]] = []
@@ -162,15 +170,22 @@ class SchedulingQueue:
         }
         if not any(interested.values()):
             return woken
-        for key in list(self.unschedulable):
-            queued = self.pods[key]
+        for queued in self._listening(interested):
             if highest is not None and queued.pod.priority > highest:
                 continue
-            if queued.gate not in OPENED_BY_UPDATE and self._wakes(queued, event, interested):
+            if self._wakes(queued, event, interested):
                 self._requeue(queued, now)
                 if queued.where in (ACTIVE, BACKOFF):
-                    woken.append(key)
+                    woken.append(queued.pod.key)
         return woken
+
+    def _listening(self, interested: dict[str, tuple[str, ...]]) -> list[Queued]:
+        """The pods that one of these plugins refused, and those that nobody in particular did; in
+        the order in which they began to wait."""
+        names = dict.fromkeys(name for several in interested.values() for name in several)
+        keys = [key for name in (ANYTHING, *names) for key in self.listening.get(name, ())]
+        found = [self.pods[key] for key in dict.fromkeys(keys)]
+        return sorted(found, key=lambda queued: queued.number)
 
     def activate(self, key: str, now: int) -> bool:
         """Lets a pod in whatever it waits for."""
@@ -259,8 +274,15 @@ class SchedulingQueue:
 
     def _wait(self, queued: Queued) -> None:
         self._leave(queued)
+        key = queued.pod.key
         queued.where = UNSCHEDULABLE
-        self.unschedulable[queued.pod.key] = None
+        self.last_number += 1
+        queued.number = self.last_number
+        self.unschedulable[key] = None
+        if queued.gate not in OPENED_BY_UPDATE:
+            queued.heard_by = tuple(dict.fromkeys(queued.refused_by)) or (ANYTHING,)
+            for name in queued.heard_by:
+                self.listening.setdefault(name, {})[key] = None
 
     def _place(self, queued: Queued, where: str) -> None:
         self._leave(queued)
@@ -273,7 +295,14 @@ class SchedulingQueue:
             heappush(self.backoff, ((queued.backoff_ns, order), queued.number, queued.pod.key))
 
     def _leave(self, queued: Queued) -> None:
-        self.unschedulable.pop(queued.pod.key, None)
+        key = queued.pod.key
+        self.unschedulable.pop(key, None)
+        for name in queued.heard_by:
+            waiting = self.listening[name]
+            waiting.pop(key, None)
+            if not waiting:
+                del self.listening[name]
+        queued.heard_by = ()
         queued.where = ""
 
     def _take(self, heap: list[tuple[Any, int, str]], where: str, *, errors: bool) -> Queued | None:

@@ -135,6 +135,40 @@ def test_removed_pods_are_forgotten() -> None:
     for name in "pqr":
         waiting.remove(f"default/{name}")
     assert (waiting.pop(), waiting.pods, waiting.unschedulable) == (None, {}, {})
+    assert waiting.listening == {}
+
+
+def test_woken_in_the_order_of_waiting() -> None:
+    """Pods that different plugins refused are woken in the order in which they began to wait."""
+    waiting = queue()
+    for name in "abcd":
+        waiting.add(info(name, requests={"cpu": "1"}), START)
+    for plugin in ("NodePorts", "NodeResourcesFit", "NodeAffinity", "NodeResourcesFit"):
+        found = waiting.pop()
+        assert found is not None
+        waiting.failed(found, (plugin, "NodeResourcesFit"), START)
+    assert waiting.wake(gone(), START) == [f"default/{name}" for name in "abcd"]
+
+
+def test_only_pods_that_may_be_helped_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an event costs does not grow with the pods that wait for other things, or are gated."""
+    waiting = refused("p")
+    for number in range(50):
+        waiting.add(info(f"g{number}", schedulingGates=[{"name": "g"}]), START)
+        waiting.add(info(f"n{number}"), START)
+        found = waiting.pop()
+        assert found is not None
+        waiting.failed(found, ("NodeAffinity",), START)
+    looked: list[str] = []
+    judge = SchedulingQueue._wakes
+
+    def counted(self: Any, queued: Any, *more: Any) -> bool:
+        looked.append(queued.pod.name)
+        return judge(self, queued, *more)
+
+    monkeypatch.setattr(SchedulingQueue, "_wakes", counted)
+    assert waiting.wake(gone(), START) == ["default/p"]
+    assert looked == ["p"]
 
 
 def test_gates() -> None:

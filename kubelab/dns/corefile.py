@@ -2,7 +2,8 @@
 
 A server block names zones and, in braces, one plugin a line, some with settings in braces of their
 own. A question goes to the block with the longest zone that it lies in; within it to the plugins in
-CoreDNS' own order, whatever the order of the lines: rewrite, hosts, kubernetes, forward.
+CoreDNS' own order, whatever the order of the lines: any, rewrite, autopath, template, transfer,
+hosts, kubernetes, forward.
 
 In Kubernetes: coredns/caddy's Caddyfile parser and the setup.go of each plugin. Left out: imports,
 snippets, environment variables, and the settings of plugins that do not change an answer here.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from kubelab.dns import templates
 from kubelab.dns.naming import Options, dotted
 from kubelab.network.addresses import is_address
 
@@ -47,9 +49,13 @@ DEFAULT = """.:53 {
 
 # Plugins that are known and change no answer here.
 QUIET = (
-    "errors", "health", "ready", "prometheus", "loop", "reload", "log", "bufsize", "bind", "debug",
-    "lameduck", "local", "any", "nsid", "pprof", "trace", "minimal", "metadata", "dns64", "acl",
+    "ready", "prometheus", "bufsize", "bind", "debug", "lameduck", "local", "nsid", "pprof",
+    "trace", "minimal", "metadata", "dns64", "acl",
 )  # fmt: skip
+SWITCHES = {
+    "loadbalance": "balanced", "errors": "errors", "log": "logged", "loop": "loops",
+    "reload": "reloads", "any": "any", "autopath": "autopath",
+}  # fmt: skip
 
 
 class CorefileError(ValueError):
@@ -101,6 +107,19 @@ class Block(NamedTuple):
     hosts_ttl: int = HOSTS_TTL
     rewrites: tuple[Rewrite, ...] = ()
     balanced: bool = False
+    errors: bool = False
+    logged: bool = False
+    loops: bool = False
+    reloads: bool = False
+    any: bool = False
+    autopath: bool = False
+    templates: tuple[templates.Template, ...] = ()
+    # Who may have the whole zone: addresses, or `*`.
+    transfers: tuple[str, ...] = ()
+    # How many questions may wait for upstream servers at once; 0 for any number.
+    max_concurrent: int = 0
+    # For how long a server that is to end goes on answering.
+    lameduck_seconds: float = 0.0
 
     def rewritten(self, name: str) -> str:
         """The name by the first rewrite rule that is for it."""
@@ -150,8 +169,9 @@ def _tokens(text: str) -> list[tuple[int, list[str]]]:
     out: list[tuple[int, list[str]]] = []
     for number, raw in enumerate(text.splitlines(), 1):
         words: list[str] = []
-        for word in raw.split():
-            if word.startswith("#"):
+        for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', raw):
+            word = plain or quoted
+            if plain.startswith("#"):
                 break
             if word == "}" and words:
                 out.append((number, words))
@@ -201,7 +221,10 @@ def _settings(zones: tuple[str, ...], lines: list[Line]) -> Block:
         elif plugin == "forward":
             if len(words) < 2:
                 raise _error(line, "Wrong argument count or unexpected line ending after 'forward'")
-            block = block._replace(forward=tuple(words[1:]))
+            most = next((int(inner[1]) for inner in line.inner
+                         if inner[0] == "max_concurrent" and inner[1:][:1] and inner[1].isdigit()),
+                        0)  # fmt: skip
+            block = block._replace(forward=tuple(words[1:]), max_concurrent=most)
         elif plugin == "cache":
             seconds = int(words[0]) if words and words[0].isdigit() else CACHE_SECONDS
             block = block._replace(
@@ -212,11 +235,30 @@ def _settings(zones: tuple[str, ...], lines: list[Line]) -> Block:
             block = _hosts(block, line)
         elif plugin == "rewrite":
             block = block._replace(rewrites=(*block.rewrites, *_rewrite(line)))
-        elif plugin == "loadbalance":
-            block = block._replace(balanced=True)
+        elif plugin in SWITCHES:
+            block = block._replace(**{SWITCHES[plugin]: True})  # type: ignore[arg-type]
+        elif plugin == "template":
+            try:
+                made = templates.read(tuple(words), line.inner, zones)
+            except templates.Mistake as mistake:
+                raise _error(line, f"plugin/template: {mistake}") from mistake
+            block = block._replace(templates=(*block.templates, made))
+        elif plugin == "transfer":
+            named = [word for inner in line.inner if inner[0] == "to" for word in inner[1:]]
+            block = block._replace(transfers=tuple(named))
+        elif plugin == "health":
+            ends = [inner[1] for inner in line.inner if inner[0] == "lameduck" and inner[1:]]
+            block = block._replace(lameduck_seconds=_duration(ends[0]) if ends else 0.0)
         elif plugin not in QUIET:
             raise _error(line, f"Unknown directive '{plugin}'")
     return block
+
+
+def _duration(text: str) -> float:
+    """`5s`, `500ms` in seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+    factors = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    return float(found[1]) * factors[found[2]] if found else 0.0
 
 
 def _disabled(line: Line, what: str, zones: tuple[str, ...]) -> tuple[str, ...]:

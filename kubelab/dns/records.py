@@ -7,7 +7,7 @@ alias. A name that does not exist is NXDOMAIN; one that exists without a record 
 NOERROR with no answer (NODATA); both carry the zone's SOA.
 
 In Kubernetes: CoreDNS' plugin/kubernetes and plugin/backend_lookup.go, after the DNS-based service
-discovery specification 1.1.0. Left out: multicluster zones, zone transfers.
+discovery specification 1.1.0. Left out: multicluster zones.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class Question:
         for slice_ in self.caches.slices.indexed("service", key) if self.options.endpoints else ():
             ports: Any = slice_.get("ports") or ({"name": "", "port": -1},)
             for entry in ready_endpoints(slice_):
-                label = self._label(entry)
+                label = self.label(entry)
                 if endpoint and endpoint != label:
                     continue
                 for item in ports:
@@ -210,7 +210,7 @@ class Question:
                         out.append(Found(address, number, name, f"endpoints of {key}"))
         return out
 
-    def _label(self, entry: Obj) -> str:
+    def label(self, entry: Obj) -> str:
         """The name of an endpoint: its hostname, else its address with dashes."""
         if entry.get("hostname"):
             return str(entry["hostname"])
@@ -287,7 +287,7 @@ class Question:
             for entry in ready_endpoints(slice_):
                 if entry["addresses"][0] == address:
                     tail = f"{service_name}.{namespace}.svc.{self.options.zone}"
-                    out[Answer(name, ttl, "PTR", f"{self._label(entry)}.{tail}")] = None
+                    out[Answer(name, ttl, "PTR", f"{self.label(entry)}.{tail}")] = None
                     origin = f"endpoints of {namespace}/{service_name}"
         if not out:
             raise NoSuchName

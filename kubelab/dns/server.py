@@ -8,45 +8,33 @@ API server knows.
 What must hold: until its caches are filled it is not ready and answers SERVFAIL; answers about the
 cluster's own zone are never remembered.
 
-In Kubernetes: CoreDNS with the plugins that kubeadm's Corefile names: errors, health, ready,
-kubernetes, prometheus, forward, cache, loop, reload, loadbalance. Left out: loop, all metrics but
-one.
+In Kubernetes: CoreDNS with the plugins that kubeadm's Corefile names (errors, health, ready,
+kubernetes, prometheus, forward, cache, loop, reload, loadbalance) and with log, any, rewrite,
+autopath, template, transfer and hosts. Left out: the others, most metrics.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from kubelab.api.objects import Obj
-from kubelab.client.client import Client
 from kubelab.client.sentences import heard
-from kubelab.dns import naming, records, wire
-from kubelab.dns.cache import Cache, Cached
+from kubelab.dns import logs, naming, records, templates, transfer, wire
+from kubelab.dns.cache import Cache
 from kubelab.dns.corefile import DEFAULT, PATH, CorefileError, match
 from kubelab.dns.corefile import parse as read_corefile
+from kubelab.dns.forwarding import DNS_PORT, Forwarding, Pending
 from kubelab.dns.hosts import from_hosts
 from kubelab.dns.naming import Caches, Reply
 from kubelab.dns.pages import HEALTH_PORT, METRICS_PORT, READY_PORT, page
 from kubelab.dns.slices import Slices
+from kubelab.network.addresses import text_of
 from kubelab.network.kernel import Kernel
-from kubelab.network.payloads import Answer, HttpRequest, Outcome
+from kubelab.network.payloads import Answer, HttpRequest
 from kubelab.sim.kernel import SECOND, Event, Routine
 
-DNS_PORT = 53
-FORWARD_SECONDS = 2.0
 RELOAD_SECONDS = 30.0
-
-
-class Pending(NamedTuple):
-    """A question that waits for an upstream answer, and what is known of the outside so far."""
-
-    flow_id: int
-    protocol: str
-    query: wire.Query
-    known: tuple[tuple[tuple[str, str], tuple[Answer, ...]], ...]
-    # The upstream servers that are still to be asked about the present outside name.
-    servers: tuple[str, ...] = ()
 
 
 class Unknown(Exception):
@@ -58,7 +46,7 @@ class Unknown(Exception):
         self.type = type_
 
 
-class CoreDNS(Client):
+class CoreDNS(Forwarding):
     """One CoreDNS process, `coredns/<pod name>`."""
 
     def __init__(
@@ -86,8 +74,11 @@ class CoreDNS(Client):
     def start(self) -> None:
         super().start()
         self.blocks = read_corefile(self.corefile)
-        self.pending: dict[int, Pending] = {}
+        self.pending = {}
         self.cache = Cache()
+        self.probes = {}
+        # How many answers there were, by rcode, for the page of metrics.
+        self.counts: dict[tuple[str, str], int] = {}
         self.modified_seconds = self.now // SECOND
         self.ready = False
         services = self.inform("v1/Service").subscribe("on_change")
@@ -126,26 +117,61 @@ class CoreDNS(Client):
     def reload(self) -> None:
         """The plugin `reload`: a Corefile that has changed counts, unless it has mistakes."""
         self.after(RELOAD_SECONDS, "reload", background=True)
-        runtime: Any = self.world.components.get(self.container[0])
-        container = runtime.containers.get(self.container[1]) if runtime else None
-        text = container.process.files.read(PATH) if container and container.process else None
+        process = self.process()
+        text = process.files.read(PATH) if process is not None else None
         if text is None or text == self.corefile:
             return
         self.corefile = text
+        self.log("[INFO] Reloading")
         try:
             self.blocks = read_corefile(text)
         except CorefileError as error:
             self.note(mistake=str(error))
+            self.log(f"[ERROR] Restart failed: {error}")
+            self.log(f"[ERROR] plugin/reload: Corefile changed but reload failed: {error}")
             return
         self.note(reloaded=PATH)
+        self.log(logs.running(text))
+        self.log("[INFO] Reloading complete")
         self.cache = Cache()
         self._look_at_pods()
+        self.look_for_loops()
+
+    # Our container.
+
+    @property
+    def lameduck_seconds(self) -> float:
+        """For how long we go on answering when we are to end."""
+        return max((block.lameduck_seconds for block in self.blocks), default=0.0)
+
+    def process(self) -> Any:
+        """The process of our container; None where we have none."""
+        runtime: Any = self.world.components.get(self.container[0])
+        container = runtime.containers.get(self.container[1]) if runtime else None
+        return container.process if container is not None else None
+
+    def log(self, line: str) -> None:
+        """A line in the log of our container."""
+        process = self.process()
+        if process is not None:
+            process.log(line)
+
+    def fatal(self, line: str) -> None:
+        """The process ends, and we with it."""
+        self.note(fatal=line)
+        self.log(f"[FATAL] {line}")
+        process = self.process()
+        if process is not None:
+            process.exit(1)
 
     def informed(self, informer: str) -> None:
         """Ready when all caches are filled."""
         if not self.ready and all(informer.synced for informer in self.informers.values()):
             self.ready = True
             self.note(ready=True)
+            for line in logs.started(self.corefile, self.blocks):
+                self.log(line)
+            self.look_for_loops()
 
     def on_change(self, old: Obj | None, new: Obj | None) -> None:
         """A service changed: so does the zone's serial."""
@@ -167,7 +193,9 @@ class CoreDNS(Client):
         if port != DNS_PORT:
             path = payload.path if isinstance(payload, HttpRequest) else ""
             self.note(path=path)
-            kernel.reply(flow_id, page(port, path, self.ready))
+            kernel.reply(
+                flow_id, page(port, path, self.ready, self.counts, len(self.cache.entries))
+            )
             return
         query = wire.read_query(payload) if isinstance(payload, bytes) else None
         if query is None:
@@ -182,7 +210,14 @@ class CoreDNS(Client):
             kernel.reply(flow_id, error)
             return
         self.note(name=query.name, type=query.type, server=self.address)
-        self._work(Pending(flow_id, protocol, query, ()))
+        flow = kernel.flows.get(flow_id)
+        client = flow.packet.source if flow is not None else ""
+        port = flow.packet.source_port if flow is not None else 0
+        if self.probes and self._is_in_circle(query, text_of(client, port)):
+            return
+        job = Pending(flow_id, protocol, query, ())
+        if not (self.ready and self._walks_path(job, client)):
+            self._work(job)
 
     def answer(
         self, query: wire.Query, known: dict[tuple[str, str], tuple[Answer, ...]] | None = None
@@ -194,8 +229,13 @@ class CoreDNS(Client):
         block = match(self.blocks, query.name.lower())
         if block is None:
             return Reply("REFUSED")
+        if block.any and query.type == "ANY":
+            return templates.everything(query.name)
         name = block.rewritten(query.name)
-        reply = from_hosts(block, name, query.type)
+        made = (template.answer(name, query.type) for template in block.templates)
+        reply = next((found for found in made if found is not None), None)
+        if reply is None:
+            reply = from_hosts(block, name, query.type)
         if reply is None and block.kubernetes is not None:
             given = known or {}
 
@@ -205,12 +245,7 @@ class CoreDNS(Client):
                     raise Unknown(outside, type_)
                 return rows
 
-            informers = self.informers
-            caches = Caches(
-                informers["services"], self.slices, informers["namespaces"],
-                informers.get("pods"), self.address, self.modified_seconds,
-            )  # fmt: skip
-            reply = records.answer(caches, block.kubernetes, name, query.type, upstream)
+            reply = records.answer(self._caches(), block.kubernetes, name, query.type, upstream)
         if reply is None:
             return Reply("", passed_on=True)
         if name != query.name:
@@ -220,9 +255,36 @@ class CoreDNS(Client):
             reply = reply._replace(answers=tuple(renamed))
         return reply
 
+    def _caches(self) -> Caches:
+        informers = self.informers
+        return Caches(
+            informers["services"], self.slices, informers["namespaces"], informers.get("pods"),
+            self.address, self.modified_seconds,
+        )  # fmt: skip
+
+    def _transfer(self, job: Pending) -> Reply | None:
+        """The whole zone, for those to whom the plugin `transfer` gives it; None if it is off."""
+        block = match(self.blocks, job.query.name.lower())
+        options = block.kubernetes if block is not None else None
+        if block is None or options is None or not block.transfers:
+            return None
+        if job.protocol != "TCP":
+            return Reply("REFUSED")
+        if job.query.name.lower() != options.zone:
+            return None
+        kernel = self._kernel()
+        flow = kernel.flows.get(job.flow_id) if kernel is not None else None
+        if not {"*", flow.packet.source if flow is not None else ""} & set(block.transfers):
+            return Reply("REFUSED")
+        return transfer.zone(self._caches(), options, self.informers["services"].list())
+
     def _work(self, job: Pending) -> None:
         if not self.ready:
             self._finish(job, Reply("SERVFAIL"))
+            return
+        whole = self._transfer(job) if job.query.type in ("AXFR", "IXFR") else None
+        if whole is not None:
+            self._finish(job, whole)
             return
         try:
             reply = self.answer(job.query, dict(job.known))
@@ -241,13 +303,16 @@ class CoreDNS(Client):
     ) -> None:
         answers = reply.answers
         block = match(self.blocks, job.query.name.lower())
-        if len(answers) > 1 and block is not None and block.balanced:
+        whole = job.query.type in ("AXFR", "IXFR")
+        if len(answers) > 1 and block is not None and block.balanced and not whole:
             answers = self._balanced(answers)
         limit = job.query.size if job.protocol == "UDP" else 65535
         self.note(
             name=job.query.name, type=job.query.type, rcode=reply.rcode, origin=reply.origin,
             answers=[f"{row.type} {row.data}" for row in answers[:8]],
         )  # fmt: skip
+        counted = (job.query.type, reply.rcode)
+        self.counts[counted] = self.counts.get(counted, 0) + 1
         kernel = self._kernel()
         if kernel is not None:
             message = wire.response(
@@ -255,6 +320,12 @@ class CoreDNS(Client):
                 authoritative=authoritative and reply.rcode in ("NOERROR", "NXDOMAIN"),
                 recursive=recursive, limit=limit,
             )  # fmt: skip
+            if block is not None and block.logged:
+                flow = kernel.flows.get(job.flow_id)
+                self.log(logs.answered(job, flow, reply.rcode, message, self.now))
+            if block is not None and block.errors and job.problem and reply.rcode != "NOERROR":
+                name, type_ = job.query.name, job.query.type
+                self.log(f"[ERROR] plugin/errors: 2 {name} {type_}: {job.problem}")
             kernel.reply(job.flow_id, message)
 
     def _balanced(self, answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
@@ -263,82 +334,13 @@ class CoreDNS(Client):
         rest = [row for row in answers if row.type in ("A", "AAAA")]
         return (*first, *self.chance.shuffled(rest))
 
-    # Outside names.
-
-    def _forward(self, job: Pending, name: str, type_: str) -> None:
-        """From the cache, else from the upstream servers of the name's block."""
-        held = self.cache.get(name, type_, self.now)
-        if held is not None:
-            self.note(cached=name, seconds_left=held.seconds_left(self.now))
-            self._known(job, name, type_, held.aged(self.now), from_cache=True)
-            return
-        block = match(self.blocks, name.lower())
-        servers: list[str] = []
-        for server in block.forward if block else ():
-            servers += self.resolv_conf if server == "/etc/resolv.conf" else [server]
-        # The policy `random`: each question begins at another server, the others are in reserve.
-        order = tuple(self.chance.shuffled(servers)) if len(servers) > 1 else tuple(servers)
-        self._ask_upstream(job._replace(servers=order), name, type_)
-
-    def _ask_upstream(self, job: Pending, name: str, type_: str) -> None:
-        kernel = self._kernel()
-        if kernel is None or not job.servers:
-            self._finish(job, Reply("SERVFAIL"), authoritative=False)
-            return
-        first, *others = job.servers
-        self.last_forward += 1
-        self.pending[self.last_forward] = job._replace(servers=tuple(others))
-        host, port = server_address(first)
-        self.note(forwarded=name, upstream=host)
-        question = wire.query(name, type_, self.chance.below(65536))
-        kernel.open(
-            self.address, host, port, "UDP", question, self.name,
-            (self.last_forward, name, type_), FORWARD_SECONDS,
-        )  # fmt: skip
-
-    def answered(self, token: tuple[int, str, str], outcome: Outcome) -> None:
-        """The upstream server's answer, or that there is none."""
-        number, name, type_ = token
-        job = self.pending.pop(number, None)
-        if job is None:
-            return
-        message = wire.read_response(outcome.payload) if outcome.ok else None
-        if message is None:
-            self.note(upstream=outcome.error or "bad answer")
-            self._ask_upstream(job, name, type_)
-            return
-        block = match(self.blocks, name.lower())
-        held = Cached(
-            self.now, 0, message.rcode, message.answers, message.authority,
-            message.recursion_available, message.authoritative,
-        )  # fmt: skip
-        if block is not None and block.cache_seconds:
-            held = self.cache.put(name, type_, held, block)
-        self._known(job, name, type_, held)
-
-    def _known(
-        self, job: Pending, name: str, type_: str, held: Cached, *, from_cache: bool = False
-    ) -> None:
-        """Goes on with a question now that an outside name is known."""
-        block = match(self.blocks, job.query.name.lower())
-        asked = block.rewritten(job.query.name) if block else job.query.name
-        if name != asked or type_ != job.query.type:
-            self._work(job._replace(known=(*job.known, ((name, type_), held.answers))))
-            return
-        owner = job.query.name
-        rows = tuple(
-            row._replace(name=owner) if row.name.lower() == name.lower() else row
-            for row in held.answers
-        )
-        reply = Reply(held.rcode, rows, held.authority, origin="upstream")
-        # What comes out of the cache calls itself authoritative, since some clients insist.
-        self._finish(
-            job, reply, authoritative=held.authoritative or from_cache, recursive=held.recursive
-        )
-
     @staticmethod
     def tell(event: Event) -> str:
         detail, who = event.detail, event.target
+        if detail.get("fatal"):
+            return f"{who} ends because its own question came back to it: servers ask in a circle."
+        if event.verb == "answered" and not detail:
+            return f"{who} has the answer to its own question: nobody asks in a circle."
         if detail.get("forwarded"):
             return f"{who} asks the server outside about {detail['forwarded']}"
         if detail.get("rcode") and detail.get("name"):
@@ -354,6 +356,8 @@ class CoreDNS(Client):
             return f"{who} starts and lists services, endpoints and namespaces."
         if detail.get("ready"):
             return f"{who} is ready because all its caches are filled."
+        if detail.get("asks_itself"):
+            return f"{who} asks itself for a name that cannot be, to see whether it comes back."
         return heard(who, event)
 
 
@@ -369,15 +373,6 @@ def _tell_answer(who: str, detail: Obj) -> str:
     more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
     origin = f" from {detail['origin']}" if detail.get("origin") else ""
     return f"{who} answers {question} with {rows[0].partition(' ')[2]}{more}{origin}."
-
-
-def server_address(text: str) -> tuple[str, int]:
-    """Address and port of an upstream server (`192.0.2.53`, `dns://1.1.1.1:5353`)."""
-    text = text.partition("://")[2] or text
-    host, colon, port = text.rpartition(":")
-    if colon and port.isdigit() and (host.count(":") == 0 or host.endswith("]")):
-        return host.strip("[]"), int(port)
-    return text.strip("[]"), DNS_PORT
 
 
 def by_pod_address(pod: Obj) -> str:

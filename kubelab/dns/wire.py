@@ -43,6 +43,7 @@ class Query(NamedTuple):
     dnssec: bool = False
     payload: int = 0
     options: tuple[tuple[int, bytes], ...] = ()
+    bytes: int = 0
 
 
 class Message(NamedTuple):
@@ -178,6 +179,7 @@ def read_query(wire: bytes) -> Query | None:
             for option in message.options
             if option.otype in ECHOED
         ) if edns else (),
+        len(wire),
     )  # fmt: skip
 
 
@@ -218,7 +220,7 @@ def response(
         for row in rows:
             rrset = dns.rrset.from_text(row.name, row.ttl, "IN", row.type, row.data)
             same = [have for have in section if have.match(rrset.name, 1, rrset.rdtype, 0)]
-            if same:
+            if same and asked.type not in ("AXFR", "IXFR"):
                 same[0].add(rrset[0])
             else:
                 section.append(rrset)
@@ -240,7 +242,7 @@ def read_response(wire: bytes) -> Message | None:
     """An answer from the wire; None for what is none."""
     dns = _library()
     try:
-        message = dns.message.from_wire(wire, ignore_trailing=True)
+        message = dns.message.from_wire(wire, ignore_trailing=True, one_rr_per_rrset=True)
     except (dns.exception.DNSException, ValueError):
         return None
     question = message.question[0] if message.question else None

@@ -53,6 +53,22 @@ class CoreDns(programs.Server):
                 runtime.world, process.namespace, process.pod_name, process.ip, runtime.node
             )
 
+    def signal(self, process: Process, name: str) -> None:
+        """Told to end, it goes on answering for as long as its Corefile says (lameduck)."""
+        server: Any = process.runtime.world.components.get(self.component)
+        seconds = getattr(server, "lameduck_seconds", 0.0)
+        if name != "SIGTERM" or "lameduck" in process.timers:
+            return
+        process.log("[INFO] SIGTERM: Shutting down servers then terminating")
+        if not seconds:
+            process.exit(0)
+            return
+        process.log(f"[INFO] plugin/health: Going into lameduck mode for {seconds:g}s")
+        process.after(seconds, "lameduck")
+
+    def timer(self, process: Process, name: str) -> None:
+        process.exit(0)
+
 
 class Execution(Component):
     """Programs and their processes; a part of `Runtime`, which has the rest of the state."""

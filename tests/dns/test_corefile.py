@@ -6,8 +6,9 @@ import pytest
 
 from kubelab.dns import wire
 from kubelab.dns.corefile import DEFAULT, CorefileError, match, parse
+from kubelab.dns.forwarding import server_address
 from kubelab.dns.hosts import from_hosts
-from kubelab.dns.server import CoreDNS, server_address
+from kubelab.dns.server import CoreDNS
 from tests.network.lab import Lab, namespace, service, with_dns
 
 OWN = """

@@ -158,6 +158,12 @@ class Binder:
         self.fail(binding, text, told=False)
         return True
 
+    def unwanted(self, key: str) -> None:
+        """A pod that waits for a permit is being deleted: nobody needs to allow it any more."""
+        binding = self.patient.get(key)
+        if binding is not None and binding.permits:
+            self._rejected(binding, unschedulable("removed"), "permit", quiet=True)
+
     def remember(self, event: ClusterEvent) -> None:
         """Keeps an event for the pods that wait, in case they are refused."""
         for binding in self.patient.values():

@@ -158,6 +158,7 @@ class EventHandlers:
             if get(new, "metadata", "deletionTimestamp"):
                 # It will not be bound any more, and holds no place.
                 gone = scheduler.cache.forget(key)
+                scheduler.binder.unwanted(key)
                 scheduler.wake(ClusterEvent(wakeups.ASSIGNED_POD, wakeups.DELETE, gone, None))
             return
         scheduler_name = get(new, "spec", "schedulerName", default="default-scheduler")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kubelab.api.objects import with_
 from kubelab.scheduler.binding import duration
 from kubelab.scheduler.cache import NodeInfo
 from kubelab.scheduler.framework import Cycle, Plugin, unschedulable, wait
@@ -175,3 +176,15 @@ def test_told_of_making_room() -> None:
     assert (
         told == "Scheduler makes room for default/boss on a: it evicts default/p of lower priority."
     )
+
+
+def test_terminating_while_waiting() -> None:
+    """A pod that is to go need not be allowed: its place is free at once, for others too."""
+    found = scene()
+    found.put(pod("q", requests={"cpu": "1"}))
+    leaving = with_(
+        found.get("default/p"), ("metadata", "deletionTimestamp"), "2025-01-01T00:00:00Z"
+    )
+    found.put(leaving)
+    assert found.condition("p")["message"] == "0/1 nodes are available: 1 removed."
+    assert list(found.scheduler.binder.under_way) == ["default/q"]

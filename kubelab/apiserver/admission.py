@@ -281,6 +281,10 @@ def verify(server: APIServer, pending: Pending, obj: Obj, *, creates: bool) -> N
     """Runs the plugins that look at the object as it will be stored. Raises ApiError."""
     route = pending.route
     kind = route.kind
+    held = pending.current[0] if pending.current is not None else EMPTY
+    if kind.kind == "Pod" and not creates:
+        if podsecurity.runs_otherwise(route.subresource, held, obj):
+            _pod_security(server, pending, obj)
     if route.subresource:
         return
     if kind.kind == "Namespace":

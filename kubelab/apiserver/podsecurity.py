@@ -248,6 +248,16 @@ def violations(spec: Obj, level: str) -> list[str]:
     return [text for text in (check(spec) for check in checks) if text]
 
 
+def runs_otherwise(door: str, old: Obj, new: Obj) -> bool:
+    """Whether a change of a pod changes what runs in it: its images, or the containers added to
+    look inside. All else was judged when the pod was made."""
+    if door:
+        return door == "ephemeralcontainers"
+    return [c.get("image") for c in _containers(old.get("spec") or EMPTY)] != [
+        c.get("image") for c in _containers(new.get("spec") or EMPTY)
+    ]
+
+
 def level_of(namespace: Obj, mode: str) -> tuple[str, str]:
     """The level and version that a namespace's labels name for a mode (enforce, warn, audit)."""
     labels = get(namespace, "metadata", "labels", default=EMPTY)

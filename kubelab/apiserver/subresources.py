@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kubelab.api import errors, kinds, patch, selectors
-from kubelab.api.kinds import CustomKind, Kind
+from kubelab.api import errors, kinds
 from kubelab.api.objects import (
     EMPTY,
     NOTHING,
@@ -30,7 +29,6 @@ from kubelab.api.objects import (
 from kubelab.api.rest import Response
 from kubelab.apiserver import (
     connecting,
-    customresources,
     decoding,
     ephemeral,
     eviction,
@@ -38,6 +36,7 @@ from kubelab.apiserver import (
     proxying,
     reading,
     registry,
+    scaling,
     stored,
     tokens,
 )
@@ -46,84 +45,6 @@ from kubelab.sim.kernel import timestamp
 
 if TYPE_CHECKING:
     from kubelab.apiserver.server import APIServer
-
-
-# Scale.
-
-
-def scale_of(obj: Obj, kind: Kind | None = None) -> Obj:
-    """The Scale of a workload, or of a custom resource."""
-    if isinstance(kind, CustomKind):
-        return _custom_scale(obj, kind)
-    selector = get(obj, "spec", "selector", default=EMPTY)
-    if "matchLabels" in selector or "matchExpressions" in selector:
-        text = str(selectors.compile_selector(selector))
-    else:
-        text = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
-    status = {"replicas": get(obj, "status", "replicas", default=0), "selector": text}
-    return _scale(obj, get(obj, "spec", "replicas", default=0), status)
-
-
-def _custom_scale(obj: Obj, kind: CustomKind) -> Obj:
-    wished, present, said = customresources.replicas(kind, obj)
-    if wished is None:
-        path = kind.scale.get("specReplicasPath", "")
-        raise errors.internal_error(f'the spec replicas field "{path}" does not exist')
-    status: dict[str, Any] = {"replicas": present}
-    return _scale(obj, wished, {**status, "selector": said} if said else status)
-
-
-def _scale(obj: Obj, replicas: int, status: dict[str, Any]) -> Obj:
-    metadata = {
-        field: get(obj, "metadata", field)
-        for field in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    }
-    return freeze({  # type: ignore[no-any-return]
-        "kind": "Scale", "apiVersion": "autoscaling/v1",
-        "metadata": {key: value for key, value in metadata.items() if value},
-        "spec": {"replicas": replicas} if replicas else {},
-        "status": status,
-    })  # fmt: skip
-
-
-def scale(server: APIServer, pending: Pending) -> Write | Response:
-    """GET, PUT and PATCH of the wished number of replicas."""
-    kind = pending.route.kind
-    old, revision = registry.current(server, pending)
-    if isinstance(kind, CustomKind):
-        old = customresources.shown(kind, old)
-    shown = scale_of(with_(old, ("metadata", "resourceVersion"), str(revision)), kind)
-    if pending.request.method == "GET":
-        return Response(200, EMPTY, shown)
-    body = decoding.tree(pending.request)
-    if pending.request.method == "PATCH":
-        media = decoding.header(pending.request, "Content-Type")
-        change = patch.json_patch if "json-patch" in media else patch.merge_patch
-        body = freeze(change(shown, body))
-    replicas = get(body, "spec", "replicas", default=0)
-    asked = get(body, "metadata", "resourceVersion")
-    if asked and asked != str(revision):
-        raise errors.conflict(pending.route.kind, name_of(old))
-    if isinstance(kind, CustomKind):
-        wish = customresources.with_replicas(kind, old, replicas)
-    else:
-        wish = with_(old, ("spec", "replicas"), replicas)
-    outcome = registry.changed(
-        server, _plain(pending), old, wish, revision, unconditional=True, door="scale"
-    )
-    if isinstance(outcome, Write):
-        return outcome._replace(answer=scale_of(outcome.answer, kind))
-    return outcome._replace(body=scale_of(outcome.body, kind))
-
-
-def _plain(pending: Pending) -> Pending:
-    """The request as one to the object itself."""
-    twin = Pending(
-        pending.token, pending.client, pending.call_id, pending.request,
-        pending.route._replace(subresource=""),
-    )  # fmt: skip
-    twin.gates, twin.warnings = pending.gates, pending.warnings
-    return twin
 
 
 # Pods.
@@ -244,7 +165,7 @@ def status(server: APIServer, pending: Pending) -> Write | Response:
 
 
 HANDLERS: dict[tuple[str, str], Callable[[Any, Pending], Write | Response | None]] = {
-    ("*", "scale"): scale,
+    ("*", "scale"): scaling.scale,
     ("*", "status"): status,
     ("*", "approval"): status,
     ("*", "resize"): status,

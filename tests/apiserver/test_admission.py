@@ -299,3 +299,20 @@ def test_a_change_must_fit_the_quota_too(c: Cluster) -> None:
         'services "s" is forbidden: exceeded quota: q, requested: services.nodeports=1, used: '
         "services.nodeports=0, limited: services.nodeports=0"
     )
+
+
+def test_pod_security_looks_at_changes_of_what_runs(c: Cluster) -> None:
+    """A new image and a container to look inside are judged, a label is not."""
+    assert c.request("POST", PODS, pod("p")).status == 201
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    path = "/api/v1/namespaces/default"
+    assert c.request("PATCH", path, {"metadata": {"labels": labels}}, MERGE).status == 200
+    label = {"metadata": {"labels": {"a": "b"}}}
+    assert c.request("PATCH", f"{PODS}/p", label, MERGE).status == 200
+    strategic = {"Content-Type": "application/strategic-merge-patch+json"}
+    image = {"spec": {"containers": [{"name": "c", "image": "nginx:2"}]}}
+    refused = c.request("PATCH", f"{PODS}/p", image, strategic)
+    assert refused.message.startswith('pods "p" is forbidden: violates PodSecurity "restricted')
+    look = {"spec": {"ephemeralContainers": [{"name": "e", "image": "busybox"}]}}
+    refused = c.request("PATCH", f"{PODS}/p/ephemeralcontainers", look, strategic)
+    assert (refused.status, refused.reason) == (403, "Forbidden")

@@ -20,7 +20,6 @@ UNEQUAL = (
     "APIService",
     "ServiceCIDR",
     "ComponentStatus",
-    "Scale",
 )
 AGE = re.compile(r"\d+[smhdy](\d+[smhd])?")
 

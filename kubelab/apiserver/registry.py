@@ -93,7 +93,8 @@ def write(server: APIServer, pending: Pending) -> Write | Response | None:
     forms.check(pending.request, forms.FORMS if home(route) else ("",))
     if route.subresource:
         allowed = kinds.subresource(route.kind, route.subresource).verbs
-        if VERBS.get(pending.request.method) not in allowed:
+        # What stands behind a proxy is asked in any way of HTTP.
+        if VERBS.get(pending.request.method) not in allowed and route.subresource != "proxy":
             raise errors.method_not_allowed()
         special = subresources.HANDLERS.get((route.kind.kind, route.subresource))
         special = special or subresources.HANDLERS.get(("*", route.subresource))

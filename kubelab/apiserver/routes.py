@@ -67,6 +67,8 @@ def parse(request: Request, custom: Custom = NO_CUSTOM) -> Route | None:
     if subresource and subresource not in kind.subresources:
         return None
     verb = VERBS.get(request.method, "")
+    if subresource == "proxy" and request.method in ("HEAD", "OPTIONS"):
+        verb = "get"
     if verb == "get" and not name:
         verb = "list"
     if verb in ("get", "list") and (watching or is_true(request.query.get("watch"))):

@@ -34,7 +34,7 @@ class Container:
         )  # fmt: skip
         self.program: Any = None
         self.process: Process | None = None
-        self.sessions: dict[str, tuple[Session, str, int]] = {}
+        self.sessions: dict[str, Session] = {}
         self.last_session = 0
         # Calls of StopContainer that are answered when it has ended, and the coming SIGKILL.
         self.waiting: list[tuple[str, int]] = []

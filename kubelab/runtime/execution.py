@@ -185,8 +185,8 @@ class Execution(Component):
         self.promote()
         self.note(ended=container.config.name, pod=container.pod, exit_code=code)
         self.note(reason=container.status.reason)
-        for _, caller, call_id in container.sessions.values():
-            self.answer(caller, call_id, Answer(True, ExecResult(137, "")))
+        for session in container.sessions.values():
+            self.answer(session.caller, session.call_id, Answer(True, ExecResult(137, "")))
         container.sessions = {}
         for call_id, caller in process.attached.items():
             self.answer(caller, call_id, Answer(True, ExecResult(code, "")))
@@ -241,7 +241,7 @@ class Execution(Component):
         self.note(pod=container.pod, container=container.config.name, timer=name)
         container.process.timers.pop(name, None)
         if name in container.sessions:
-            container.sessions[name][0].resume(0)
+            container.sessions[name].resume(0)
             self._look(container, name)
         else:
             self.guarded(container, "timer", name)
@@ -314,18 +314,19 @@ class Execution(Component):
             self.note(exit_code=result.exit_code, output=result.output[:200])
             return Answer(True, result)
         if container.running:
-            container.sessions[key] = (session, caller, call_id)
+            session.caller, session.call_id = caller, call_id
+            container.sessions[key] = session
             return None
         return Answer(True, ExecResult(137, ""))
 
     def _look(self, container: Container, key: str) -> None:
         """A command may have ended: then its caller gets the result."""
-        entry = container.sessions.get(key)
-        result = entry[0].result() if entry else None
-        if entry and result is not None:
+        session = container.sessions.get(key)
+        result = session.result() if session else None
+        if session and result is not None:
             del container.sessions[key]
             self.note(exit_code=result.exit_code, output=result.output[:200])
-            self.answer(entry[1], entry[2], Answer(True, result))
+            self.answer(session.caller, session.call_id, Answer(True, result))
 
     def ask(
         self, process: Process, key: str, verb: str, name: str, *more: Any, conf: Obj = EMPTY
@@ -349,8 +350,8 @@ class Execution(Component):
             return
         self.note(pod=container.pod, container=container.config.name)
         key, program = token[1], container.program
-        entry = container.sessions.get(key)
-        script = entry[0].script if entry else None
+        session = container.sessions.get(key)
+        script = session.script if session else None
         if script is None and isinstance(program, ShellProgram):
             script = program.script
         if script is None or not script.waiting or not script.pending:
@@ -359,8 +360,8 @@ class Execution(Component):
         if status is WAIT:
             # It has asked again.
             return
-        if entry:
-            entry[0].resume(status)
+        if session:
+            session.resume(status)
             self._look(container, key)
         else:
             program.resume(container.process, status)

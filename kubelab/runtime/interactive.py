@@ -65,7 +65,8 @@ class Interactive(Execution):
             self.send(caller, "exec_output", call_id, "", text)
             self.answer(caller, call_id, Answer(True, ExecResult(2, "")))
             return
-        container.sessions[key] = (talk, caller, call_id)
+        talk.caller, talk.call_id = caller, call_id
+        container.sessions[key] = talk
         talk.script.live = stdin
         talk.ended = not stdin
         talk.begin()
@@ -75,8 +76,8 @@ class Interactive(Execution):
     def exec_input(self, caller: str, call_id: int, text: str, end: bool) -> None:
         """Input for a command that runs, or for a first process from who is attached to it."""
         for container in self.containers.values():
-            for key, (talk, who, number) in list(container.sessions.items()):
-                if (who, number) == (caller, call_id) and isinstance(talk, Talk):
+            for key, talk in list(container.sessions.items()):
+                if talk.belongs(caller, call_id) and isinstance(talk, Talk):
                     self._heard(container, text, end)
                     talk.feed(text, end)
                     self._look(container, key)
@@ -98,8 +99,8 @@ class Interactive(Execution):
         except (ValueError, TypeError, KeyError):
             return
         for container in self.containers.values():
-            for talk, who, number in container.sessions.values():
-                if (who, number) == (caller, call_id):
+            for talk in container.sessions.values():
+                if talk.belongs(caller, call_id):
                     self._sized(talk.script, wide, high)
             process, program = container.process, container.program
             if process is not None and process.attached.get(call_id) == caller:
@@ -113,19 +114,19 @@ class Interactive(Execution):
     def exec_left(self, caller: str, call_id: int) -> None:
         """Who talked to a command or was attached has gone."""
         for container in self.containers.values():
-            for key, (_, who, number) in list(container.sessions.items()):
-                if (who, number) == (caller, call_id):
+            for key, session in list(container.sessions.items()):
+                if session.belongs(caller, call_id):
                     del container.sessions[key]
             if container.process is not None:
                 container.process.attached.pop(call_id, None)
 
     def _look(self, container: Any, key: str) -> None:
         """What is new of a command: its output at once, and perhaps its end."""
-        entry = container.sessions.get(key)
-        if entry is None or not isinstance(entry[0], Talk):
+        talk = container.sessions.get(key)
+        if not isinstance(talk, Talk):
             super()._look(container, key)
             return
-        talk, caller, call_id = entry
+        caller, call_id = talk.caller, talk.call_id
         for stdout, stderr in talk.news():
             self.send(caller, "exec_output", call_id, stdout, stderr)
         if talk.script.done:

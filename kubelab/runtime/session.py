@@ -15,7 +15,13 @@ from kubelab.runtime.shell import script_of
 
 
 class Session:
-    """A command that somebody runs in a container, until it ends."""
+    """A command that somebody runs in a container, until it ends.
+
+    `caller` and `call_id` say who waits for that, and under which number.
+    """
+
+    caller = ""
+    call_id = 0
 
     def __init__(self, process: Process, argv: tuple[str, ...], key: str, stdin: str = "") -> None:
         self.process = process
@@ -29,6 +35,10 @@ class Session:
             self.script.inputs[0] = stdin
         self.script.process = process
         self.script.output = []
+
+    def belongs(self, caller: str, call_id: int) -> bool:
+        """Whether it was begun by this call."""
+        return (self.caller, self.call_id) == (caller, call_id)
 
     def run(self) -> None:
         """Begins."""

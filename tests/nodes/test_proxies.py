@@ -68,6 +68,14 @@ def test_what_cannot_be_proxied_is_told_in_words(
     assert (answer.status, answer.message) == (code, message)
 
 
+def test_every_method_goes_through(running: Cluster) -> None:
+    """Also those that no object of the API knows; those are refused elsewhere."""
+    c = running.fork()
+    for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"):
+        assert c.request(method, f"{PODS}/web/proxy/").status == 200
+    assert c.request("HEAD", f"{PODS}/web").status == 405
+
+
 def test_a_proxy_without_a_path_sends_on(running: Cluster) -> None:
     """The client is told to ask for the path with a slash at its end."""
     answer = running.fork().request("GET", f"{PODS}/web/proxy?a=b")

@@ -8,6 +8,32 @@ from kubelab import Cluster
 from tests.nodes.test_streams import ASKING, NEWEST, PODS, UPGRADE, pod
 
 
+def test_a_copy_goes_on_as_the_original_does() -> None:
+    """In the midst of a command, of attached input and of a request to a port."""
+    c = Cluster(nodes=1, dns=False)
+    c.apply(pod("web", {"name": "c", "image": "nginx"}))
+    c.apply(pod("ask", ASKING))
+    c.run(20)
+
+    def opened(path: str, headers: dict[str, str] = NEWEST) -> Any:
+        return c.request("GET", f"{PODS}/{path}", headers=headers).body
+
+    talk = opened("web/exec?command=sh&stdin=true")
+    talk.write("f() { echo $1; sleep 5; }; for i in 1 2 3; do f $i; done > /tmp/x; cat /tmp/x\n")
+    port, seen = opened("web/portforward?ports=80", UPGRADE), opened("ask/attach?stdin=true")
+    port.write(b"GET / HT")
+    seen.write("read v; echo got $v\n")
+    c.run(1)
+    first, twin = len(c.trace), c.fork()
+    for world in (c, twin):
+        world.act("you", "write", seen._token, "hello\n", False)
+        world.act("you", "write", port._token, b"TP/1.0\r\n\r\n", False)
+        world.run(30)
+    assert (seen.text(), talk.text()) == ("got hello\n", "1\n2\n3\n")
+    assert port.text(0).endswith("<h1>Welcome to nginx!</h1>\n")
+    assert [str(event) for event in c.trace[first:]] == [str(event) for event in twin.trace[first:]]
+
+
 def test_each_step_of_a_stream_has_its_sentence() -> None:
     """Commands, attached input, ports, logs and proxies: at most thirty words, and a cause."""
     c = Cluster(nodes=1, dns=False)

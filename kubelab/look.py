@@ -305,4 +305,8 @@ class SchedulerLook:
                 cluster.history.step()
         decision = self._scheduler().last
         cluster.run_until(lambda c: self._scheduler().idle(), timeout)
-        return decision
+        if decision is None:
+            return None
+        # A choice may have been taken back since, because the pod was refused at the last moment.
+        known = self._scheduler().decisions.get(decision.pod, ())
+        return next((one for one in reversed(known) if one.ns == decision.ns), decision)

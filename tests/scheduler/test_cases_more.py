@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubelab import Cluster
+from kubelab.scheduler.framework import unschedulable
 from tests.scheduler.whole import HOSTNAME, ZONE, cluster, condition, decide, events, node, pod
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -243,3 +244,20 @@ def test_every_event_is_told_shortly() -> None:
             assert text.startswith("Scheduler ")
             assert text.endswith(".")
             assert len(text.split()) <= 30, text
+
+
+class NotToday:
+    """A plugin of a learner's that refuses every pod at the last moment."""
+
+    def permit(self, cycle: Any, node: Any) -> Any:
+        return unschedulable("not today")
+
+
+def test_refused_at_the_last_moment() -> None:
+    """One step of the scheduler answers with how it ended: no node, and who refused."""
+    made = cluster([node("a")])
+    made.scheduler.add_plugin(NotToday)
+    made.apply(pod("p"))
+    found = made.scheduler.schedule_one()
+    assert (found.node, found.message) == (None, "0/1 nodes are available: 1 not today.")
+    assert made.scheduler.explain("p") == found

@@ -137,8 +137,11 @@ def _carry(script: Script, name: str, args: list[str], *, keep: bool) -> int:
             script.error(f"{name}: omitting directory '{word}'")
             return 1
         base = path.rpartition("/")[2]
+        if f"{target}/".startswith(f"{path.rstrip('/')}/") and files.is_directory(path):
+            script.error(f"{name}: can't copy '{word}' into itself, '{last}'")
+            return 1
         try:
-            for found, text in archives.tree(files, path):
+            for found, text in list(archives.tree(files, path)):
                 rest = found[len(path) :]
                 archives.put(files, (f"{target}/{base}" if into else target) + rest, text)
             if not keep:

@@ -111,7 +111,8 @@ class Lexer:
             else:
                 parts.append(self._piece(quoted=False))
         if self.at == start:
-            raise SyntaxProblem(f'syntax error: unexpected "{text[start]}"')
+            shown = text[start : start + 1] or "end of file"
+            raise SyntaxProblem(f'syntax error: unexpected "{shown}"')
         return Token("word", text[start : self.at], tuple(parts))
 
     def _here(self, token: Token) -> Token:

@@ -18,6 +18,7 @@ class Caller(Component):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.answers: dict[int, tuple[int, Answer]] = {}
+        self.said: dict[int, str] = {}
         self.changes: list[tuple[int, str]] = []
         self.outcomes: list[Any] = []
         self.last = 0
@@ -31,6 +32,10 @@ class Caller(Component):
     def cri_answered(self, call_id: int, answer: Answer) -> None:
         """The runtime answers."""
         self.answers[call_id] = (self.now, answer)
+
+    def exec_output(self, call_id: int, stdout: str, stderr: str) -> None:
+        """A command that is talked to has written something."""
+        self.said[call_id] = self.said.get(call_id, "") + stdout + stderr
 
     def changed(self, pod_uid: str) -> None:
         """A container has ended."""

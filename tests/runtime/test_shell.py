@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubelab.runtime.shelllexer import SyntaxProblem
@@ -69,6 +69,8 @@ def output(script: str, **env: str) -> tuple[list[str], int]:
         ("echo hello | sed 's/l/L/g' | tee /tmp/t; cat /tmp/t", ["heLLo", "heLLo"], 0),
         ("i=0; while true; do i=$((i+1)); { echo $i; } | grep 3 && break; done", ["3"], 0),
         ("echo log > /proc/1/fd/1", ["log"], 0),
+        ("mkdir -p /a/b; mv /a /a/b", ["mv: can't copy '/a' into itself, '/a/b'"], 1),
+        ("cat <<", ['sh: syntax error: unexpected "end of file"'], 2),
         ("mkdir /a; echo 1 > /a/f; cp -r /a /b; mv /b/f /g; find /a /b; cat /g", ["/a", "/a/f",
          "1"], 0),
         ("cd /tmp; echo hi > f; tar cf /t.tar f; mkdir /x; tar xf /t.tar -C /x; cat /x/f",
@@ -137,6 +139,123 @@ def test_a_copy_in_mid_script_goes_on_by_itself() -> None:
     machine.run(60)
     assert machine.log(container) == twin.log(container) == ["1", "2", "3"]
     assert machine.status(container) == twin.status(container)
+
+
+WORDS = [
+    "echo",
+    "cat",
+    "f",
+    "f()",
+    "{",
+    "}",
+    "(",
+    ")",
+    ";",
+    ";;",
+    "&&",
+    "||",
+    "|",
+    "\n",
+    "case",
+    "esac",
+    "in",
+    "x)",
+    "*)",
+    "if",
+    "then",
+    "fi",
+    "else",
+    "for",
+    "i",
+    "do",
+    "done",
+    "while",
+    "read",
+    "true",
+    "false",
+    "$x",
+    "${x}",
+    "${x%a}",
+    "${x:?m}",
+    "$(cat)",
+    "`ls`",
+    ">",
+    "/tmp/o",
+    ">>",
+    "2>&1",
+    ">&2",
+    "<",
+    "<<",
+    "E",
+    "'a",
+    "b'",
+    '"$x"',
+    "*",
+    "/tmp/*",
+    "tar",
+    "xf",
+    "cf",
+    "-",
+    "-C",
+    "/",
+    "base64",
+    "-d",
+    "xargs",
+    "sed",
+    "s/a/b/",
+    "grep",
+    "-v",
+    "head",
+    "-n",
+    "1",
+    "tail",
+    "sort",
+    "cut",
+    "tr",
+    "sleep",
+    "exit",
+    "3",
+    "return",
+    "local",
+    "x=1",
+    "env",
+    "sh",
+    "-c",
+    ".",
+    "mv",
+    "cp",
+    "-r",
+    "rm",
+    "-rf",
+    "find",
+    "ls",
+    "-l",
+    "wc",
+    "set",
+    "-e",
+    "trap",
+    "kill",
+    "shift",
+    "$1",
+    "$@",
+    "timeout",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=18), st.booleans())
+def test_any_script_ends_or_waits(words: list[str], end: bool) -> None:
+    """Whatever somebody types: the world goes on, and the container lives."""
+    machine = Machine()
+    container = machine.start("busybox", command=("sleep", "inf"))
+    machine.caller.call("exec", container, ("sh", "-c", " ".join(words)), "a\nb\n")
+    talk = machine.caller.call("exec_stream", container, ("sh",), True, True)
+    machine.run(0.1)
+    machine.caller.send(
+        "runtime/n", "exec_input", "kubelet/n", talk, " ".join(words) + "\r", end
+    )  # fmt: skip
+    machine.run(5)
+    assert machine.runtime.containers[container].running or "kill" in words
 
 
 @given(st.text(alphabet="abc ;&|$(){}'\"\\`#\n=<>!12 iftodne", max_size=40))

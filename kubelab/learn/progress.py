@@ -81,6 +81,9 @@ def book() -> Book:
     return _OPEN[name]
 
 
+NOTHING = "Nothing yet: predict(…) keeps your guesses, check(…) what you have solved."
+
+
 class Report(Shown):
     """What is done and what is open, by notebook; and the ideas to look at again."""
 
@@ -88,9 +91,10 @@ class Report(Shown):
         self.entries, self.remark = entries, remark
 
     def rows(self) -> list[list[str]]:
-        """One row a notebook, and the incidents."""
+        """One row for each notebook that has been begun, and the incidents."""
         rows = [["notebook", "guesses", "right", "exercises"]]
-        for unit in catalogue.everything():
+        begun = [unit for unit in catalogue.everything() if self._is_begun(unit)]
+        for unit in begun:
             told = [self.entries.get(one.id, {}) for one in unit.moments]
             guessed = [one for one in told if "key" in one]
             right = [one for one in guessed if one.get("right")]
@@ -108,6 +112,11 @@ class Report(Shown):
             best = ", ".join(f"{k[9:]}: {v.get('score', 0)}" for k, v in sorted(scores.items()))
             rows.append(["incidents", "", "", best])
         return rows
+
+    def _is_begun(self, unit: catalogue.Unit) -> bool:
+        """Whether anything of a notebook has been guessed or tried."""
+        asked = [one.id for one in unit.moments] + [one.id for one in unit.exercises]
+        return any(self.entries.get(name) for name in asked)
 
     def doubts(self) -> list[str]:
         """The misconceptions behind wrong guesses that no later right one has answered."""
@@ -128,13 +137,18 @@ class Report(Shown):
 
     def plain(self) -> str:
         """A table, then sentences."""
-        lines = [table(self.rows())]
+        rows = self.rows()
+        if len(rows) == 1:
+            return "\n".join(line for line in (NOTHING, self.remark) if line)
+        lines = [table(rows)]
         lines += [line for line in (self.sure(), self.remark) if line]
         lines += [f"{m}  not so: {claim(m)}  {refutation(m)}" for m in self.doubts()]
         return "\n".join(lines)
 
     def html(self) -> str:
         """The same with a real table."""
+        if len(self.rows()) == 1:
+            return f"<p>{NOTHING} {self.remark}</p>"
         tail = self.plain().split("\n")[len(self.rows()) :]
         return table_html(self.rows(), "What you have done") + "".join(f"<p>{x}</p>" for x in tail)
 

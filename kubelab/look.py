@@ -194,6 +194,12 @@ class Look:
 
         return views.dashboard(self)
 
+    def chart(self, what: str = "pods") -> Any:
+        """A chart over virtual time, a matplotlib figure: `pods`, `usage` or `queue`."""
+        from kubelab import views
+
+        return views.chart(self, what)
+
 
 # So long until the scheduler has heard of a change.
 HEARD_SECONDS = 0.2

@@ -39,6 +39,7 @@ from kubelab.controllers.nodelifecycle import NodeLifecycleController
 from kubelab.controllers.nodettl import TTLController
 from kubelab.controllers.persistentvolume import PersistentVolumeController
 from kubelab.controllers.podgc import PodGCController
+from kubelab.controllers.policystatus import PolicyStatusController
 from kubelab.controllers.provisioner import ProvisionerController
 from kubelab.controllers.replicaset import ReplicaSetController
 from kubelab.controllers.replicationcontroller import ReplicationControllerController
@@ -91,6 +92,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ResourceQuotaController,
     HorizontalController,
     ClusterRoleAggregationController,
+    PolicyStatusController,
     CertificateApprover,
     CertificateSigner,
     CertificateCleaner,

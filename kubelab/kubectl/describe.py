@@ -165,7 +165,9 @@ def _title(key: str) -> str:
     if not all(letter.isalpha() or letter == "-" for letter in key):
         return key
     shown = []
-    for part in re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|-+", key):
+    for part in re.findall(
+        r"(?:API|URL|UID)s(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|-+", key
+    ):
         upper = part.upper()
         shown.append(upper if upper in UPPER else part[:1].upper() + part[1:])
     return " ".join(shown)

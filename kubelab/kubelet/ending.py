@@ -166,6 +166,10 @@ class Ending:
         """Nothing remembers the pod any more: its containers are removed."""
         worker = self.worker
         kubelet = worker.kubelet
+        calls = [("remove_container", record.id) for record in worker.records()]
         for sandbox in kubelet.runtime.sandboxes_of(worker.uid):
-            kubelet.send(kubelet.runtime.name, "remove_pod_sandbox", kubelet.name, 0, sandbox.id)
+            # Stopped once more, as nobody remembers whether it was.
+            calls += [("stop_pod_sandbox", sandbox.id), ("remove_pod_sandbox", sandbox.id)]
+        for verb, id_ in calls:
+            kubelet.send(kubelet.runtime.name, verb, kubelet.name, 0, id_)
         kubelet.forget(worker)

@@ -53,6 +53,8 @@ class ImagePuller:
         self.backoff = Backoff()
         self.line: deque[Wanted] = deque()
         self.looking: dict[int, Wanted] = {}
+        # Images that were pulled and are looked at once more, by the call.
+        self.fetched: dict[int, Wanted] = {}
         self.pulling: Wanted | None = None
         self.began_ns = 0
         self.errors: dict[str, str] = {}
@@ -133,12 +135,16 @@ class ImagePuller:
                 f"Image size: {status.size_bytes} bytes."
             )
             self._event(wanted, "Normal", "Pulled", text)
-            self._answer(wanted, answer)
+            self.fetched[self._cri("found", "image_status", images.with_default_tag(name))] = wanted
             return
         self.errors[self._key(wanted)] = answer.error
         self.backoff.bump(self._key(wanted), now, now)
         self._event(wanted, "Warning", "Failed", f'Failed to pull image "{name}": {answer.error}')
         self._fail(wanted, "ErrImagePull", answer.error, SECOND)
+
+    def found(self, answer: Answer) -> None:
+        """The image that was pulled, as the runtime keeps it."""
+        self._answer(self.fetched.pop(next(iter(self.fetched))), answer)
 
     def forget(self, uid: str) -> None:
         """A pod is gone, and its failures with it."""

@@ -82,6 +82,11 @@ class Sandboxing:
             worker.retry(RETRY_NS)
             worker.end_pass()
             return
-        worker.kubelet.note(pod=worker.key, ip=answer.value.ip)
-        worker.report()
-        worker.advance()
+        sandbox: Sandbox = answer.value
+        worker.kubelet.note(pod=worker.key, ip=sandbox.ip)
+        worker.kubelet.cri(worker, "sandboxing.looked", "pod_sandbox_status", sandbox.id)
+
+    def looked(self, answer: Answer) -> None:
+        """The sandbox's address is known: everybody hears of it before images are pulled."""
+        self.worker.report()
+        self.worker.advance()

@@ -14,6 +14,7 @@ from kubelab.sim.kernel import Event
 # What an answer of the runtime means, by the call.
 DONE = {
     "run_pod_sandbox": "the sandbox is made",
+    "pod_sandbox_status": "the sandbox is ready",
     "image_status": "the image was looked up",
     "pull_image": "the image is there",
     "create_container": "the container is created",

@@ -191,6 +191,13 @@ class Runtime(Outside, ImageService, Interactive, Component):
         self.note(ip=address, sandbox=sandbox_id[:12])
         self.answer(caller, call_id, Answer(True, sandbox), SANDBOX_SECONDS)
 
+    def pod_sandbox_status(self, caller: str, call_id: int, sandbox_id: str) -> None:
+        """The sandbox, with its addresses."""
+        sandbox = self.sandboxes.get(sandbox_id)
+        if sandbox is not None:
+            self.note(pod=f"{sandbox.config.namespace}/{sandbox.config.name}", ip=sandbox.ip)
+        self.answer(caller, call_id, Answer(sandbox is not None, sandbox, "not found"))
+
     def stop_pod_sandbox(self, caller: str, call_id: int, sandbox_id: str) -> None:
         """Kills what still runs there and gives the address back; may be repeated."""
         sandbox = self.sandboxes.get(sandbox_id)

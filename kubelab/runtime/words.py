@@ -25,6 +25,7 @@ def tell(event: Event) -> str:
     sentences = {
         "run_pod_sandbox": f"gives {pod} the address {address} before any image is there",
         "stop_pod_sandbox": f"stops the sandbox of {pod} and takes its address {address} back",
+        "pod_sandbox_status": f"tells how the sandbox of {pod} stands",
         "remove_pod_sandbox": f"forgets the sandbox of {pod}",
         "image_status": f"{'has' if detail.get('present') else 'lacks'} the image {image}",
         "pull_image": f"pulls the image {image} in {detail.get('seconds')} s",

@@ -6,6 +6,7 @@ are handed a cluster and do not import it. Read `view.py` first (the contract an
 then `scheduler.py` as an example of a view, then `stage.py` and `view.js` for the page.
 """
 
+from kubelab.views.charts import chart, series
 from kubelab.views.chronicle import story
 from kubelab.views.cluster import show as cluster
 from kubelab.views.controllers import show as controllers
@@ -22,6 +23,7 @@ from kubelab.views.timeline import show as timeline
 from kubelab.views.traffic import show as traffic
 
 __all__ = [
+    "chart",
     "cluster",
     "controllers",
     "dashboard",
@@ -32,6 +34,7 @@ __all__ = [
     "owners",
     "raft",
     "scheduler",
+    "series",
     "sheet",
     "story",
     "timeline",

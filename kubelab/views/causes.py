@@ -17,7 +17,7 @@ from kubelab.views.palette import actor_of, label_of
 CHAIN_SHOWN = 14
 
 # So many events after one are looked at for its effects, and so many of them are told.
-WINDOW, RELATIVES, EFFECTS_SHOWN = 4000, 60, 6
+WINDOW, RELATIVES, EFFECTS_SHOWN = 4000, 72, 6
 
 # What a message is called on a link of the chain, where its own name says little to a newcomer.
 PLAIN = {

@@ -50,6 +50,8 @@ class Desk:
         for view in self.views():
             if view is not mover and not view.pinned and not mover.pinned:
                 view.follow(self.event)
+                if view.game is not None:
+                    view.game.begin(view)
         self.refresh()
 
     def undock(self) -> None:

@@ -56,6 +56,10 @@ def of(view: View, frame: dict[str, Any], words: Words) -> dict[str, Any]:
         "projector": view.projector,
         "seed": str(getattr(cluster.world, "seed", "")),
     }
+    if swept:
+        # Nobody has done this: it is what would come of each value.
+        out |= {"sentence": {"actor": "you", "who": "", "text": words.sentence}, "parts": 1}
+        out |= {"part": 1, "between": 0}
     if swept and kind.sweep is not None and kind.sweep.inputs is not None:
         out["inputs"] = kind.sweep.inputs(frame, view.options)
     game = view.game.to_json() if view.game is not None else {}

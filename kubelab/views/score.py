@@ -57,7 +57,7 @@ def _places(
 ) -> dict[int, tuple[float, float]]:
     """Where each mark stands: in order, with folded gaps; the oldest pale ones fall out."""
     room = RIGHT - LEFT
-    most = int(room / NARROWEST) - 8
+    most = int(room / (NARROWEST * 0.6)) - 8
     spare = len(marks) - most
     kept = []
     for mark in marks:

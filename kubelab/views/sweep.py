@@ -100,4 +100,5 @@ def words(data: dict[str, Any]) -> Words:
     said = data["varied"] if rows else data["none"]
     alt = f"{said}. " + " ".join(f"{row[0]}: {row[2]}" for row in rows[:8])
     tables = (Table(data["varied"], ("value", "outcome", "meaning"), rows),) if rows else ()
-    return Words(alt=alt.strip(), sentence=f"{said}.", tables=tables)
+    told = f"{said}: each picture is what would come of one value. Choose one to see its run."
+    return Words(alt=alt.strip(), sentence=told if rows else f"{said}", tables=tables)

@@ -56,7 +56,7 @@ def _weights(view: View) -> dict[str, Any]:
         return out
     plugins = [row["plugin"] for row in data["scale"]]
     plugin = view.options.get("plugin")
-    plugin = plugin if plugin in plugins else plugins[0]
+    plugin = plugin if plugin in plugins else max(data["scale"], key=_spread)["plugin"]
     now = next(row["weight"] for row in data["scale"] if row["plugin"] == plugin)
     for weight in sorted({*WEIGHTS, now}):
         after = twin.scheduler.what_if(pod, weights={plugin: weight}).after.to_dict()
@@ -70,6 +70,12 @@ def _weights(view: View) -> dict[str, Any]:
     out |= {"varied": f"Weight of {plugin} for {pod.rpartition('/')[2]}", "plugins": plugins,
             "plugin": plugin}  # fmt: skip
     return out
+
+
+def _spread(row: dict[str, Any]) -> int:
+    """How far apart a plugin's points are: the one that tells the nodes apart is varied first."""
+    points = [cell["weighted"] for cell in row["cells"].values()]
+    return max(points, default=0) - min(points, default=0)
 
 
 def _with_weight(view: View, value: str) -> View:
@@ -134,7 +140,7 @@ def _members(view: View) -> dict[str, Any]:
             good = failed < count and survives(made, members, failed)
             lost = failed if good else lost
             bars.append({"name": f"{failed} stopped", "share": 1 - failed / count,
-                         "text": "writes" if good else "no write", "bad": not good})  # fmt: skip
+                         "text": "writes" if good else "fails", "bad": not good})  # fmt: skip
         said = f"survives {plural(lost, 'failure')}; {count // 2 + 1} of {count} must agree"
         label = plural(count, "member")
         outcomes.append(outcome(str(count), label, said, bars, count == len(names)))

@@ -15,7 +15,7 @@ from typing import Any
 
 from kubelab.sim.kernel import Event
 from kubelab.views import score, sweeps
-from kubelab.views.causes import RELATIVES, WINDOW, followers, since
+from kubelab.views.causes import WINDOW, followers, since
 from kubelab.views.cluster import is_stop as cluster_stop
 from kubelab.views.cursor import Cursor
 from kubelab.views.desk import desk_of
@@ -23,6 +23,8 @@ from kubelab.views.palette import actor_of, label_of
 from kubelab.views.view import Kind, View
 from kubelab.views.words import Table, Words, plural
 
+# So many causes are drawn, and at least so many effects: as many as have room.
+CAUSES, SOME = 100, 12
 ACTORS = ("apiserver", "etcd", "controller-manager", "scheduler", "kubelet", "runtime",
           "kube-proxy", "coredns", "faults")  # fmt: skip
 
@@ -77,7 +79,7 @@ def frame(cluster: Any, cursor: Cursor, options: dict[str, Any]) -> dict[str, An
     focus = _centre(cluster, cursor)
     before = [event.id for event in cluster.why(focus)] if focus else []
     after = followers(trace, focus, cursor.event) if focus else []
-    chain = [*before[-RELATIVES:], *after[:RELATIVES]]
+    chain = [*before[-CAUSES:], *after[: max(CAUSES - len(before), SOME)]]
     test = matters(cluster, "decision", options)
     first = max(cursor.event - WINDOW, 0)
     others = [
@@ -85,7 +87,7 @@ def frame(cluster: Any, cursor: Cursor, options: dict[str, Any]) -> dict[str, An
         for index in range(first, cursor.event)
         if test(trace[index]) and trace[index].id not in chain
     ]
-    shown = sorted({*chain, *others[-160:]})
+    shown = sorted({*chain, *others[-max(66 - len(chain), 20) :]})
     start = trace[0].ns if len(trace) else 0
     related = set(chain)
     marks = [_mark(trace[number - 1], start, number in related, focus) for number in shown]
@@ -99,7 +101,7 @@ def frame(cluster: Any, cursor: Cursor, options: dict[str, Any]) -> dict[str, An
             for number in chain
             if trace[number - 1].cause in related
         ],
-        "earlier": max(len(before) - RELATIVES, 0),
+        "earlier": max(len(before) - CAUSES, 0),
         "followed": [number for number in after if number <= cursor.event],
         "sentences": [
             {"event": number, "clock": since(trace[number - 1].ns - start),

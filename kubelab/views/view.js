@@ -65,13 +65,15 @@ function controls(send, toggle, play) {
 function render({model, el, signal}) {
   const root = make("div", {class: "kl", tabindex: "0", role: "group", "data-lm-suppress-shortcuts": "true"});
   let waiting = null, going = null, shown = null;
+  const silence = () => {
+    parts.alert.textContent = "No answer: the kernel is busy or gone. Wait, or run the cell again.";
+    pause();
+  };
   const send = message => {
-    model.send(message);
     clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      parts.alert.textContent = "No answer: the kernel is busy or gone. Wait, or run the cell again.";
-      pause();
-    }, PATIENCE_MS);
+    waiting = setTimeout(silence, PATIENCE_MS);
+    // With a kernel that is gone the message cannot even be sent.
+    try { model.send(message); } catch { clearTimeout(waiting); silence(); }
   };
   const open = {why: false, table: false, apply: false, more: false, help: false, projector: null, revealed: false};
   const toggle = name => {

@@ -76,6 +76,16 @@ class Pair:
     def __exit__(self, *exc: object) -> None:
         self.server.stop()
 
+    def alone(self, text: str) -> None:
+        """Runs a command with the built-in one only, for what it leaves behind."""
+        here = os.getcwd()
+        os.chdir(self.folder)
+        try:
+            execute(self.cluster, shlex.split(text.removeprefix("~")), "", "")
+        finally:
+            os.chdir(here)
+        self.cluster.run(PAUSE_SECONDS)
+
     def run(self, text: str, stdin: str = "") -> tuple[Said, Said, list[str]]:
         """What the real one said, what the built-in one did, and which objects then differ."""
         waits = text.startswith("~")

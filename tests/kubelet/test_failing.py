@@ -28,12 +28,12 @@ def test_a_crash_loop_backs_off() -> None:
     lab.pod(app("kubelab/crash:1"))
     lab.run(200)
     starts = [seconds for seconds, reason, _ in lab.happened("Started")]
-    assert starts == [2.512, 3.207, 13.312, 33.417, 73.522, 153.627]
+    assert starts == [2.516, 3.207, 13.312, 33.417, 73.522, 153.627]
     assert lab.states()[:6] == [
-        (0.002, "ContainerCreating 0"), (2.512, "Error 0"), (3.207, "Error 1"),
+        (0.002, "ContainerCreating 0"), (2.516, "Error 0"), (3.207, "Error 1"),
         (5.001, "CrashLoopBackOff 1"), (13.312, "Error 2"), (15.001, "CrashLoopBackOff 2"),
     ]  # fmt: skip
-    assert lab.phases() == [(0.002, "Pending"), (2.512, "Running")]
+    assert lab.phases() == [(0.002, "Pending"), (2.516, "Running")]
     text = "Back-off restarting failed container app in pod web_default(uid-web)"
     assert lab.happened("BackOff")[0] == (4.001, "BackOff", text)
     container = lab.status()["containerStatuses"][0]
@@ -87,10 +87,10 @@ def test_an_image_that_cannot_be_pulled() -> None:
     lab.run(80)
     assert lab.states() == [
         (0.002, "ContainerCreating 0"),
-        (0.508, "ErrImagePull 0"), (1.51, "ImagePullBackOff 0"),
-        (10.712, "ErrImagePull 0"), (11.714, "ImagePullBackOff 0"),
-        (30.916, "ErrImagePull 0"), (31.918, "ImagePullBackOff 0"),
-        (71.12, "ErrImagePull 0"), (72.122, "ImagePullBackOff 0"),
+        (0.51, "ErrImagePull 0"), (1.512, "ImagePullBackOff 0"),
+        (10.714, "ErrImagePull 0"), (11.716, "ImagePullBackOff 0"),
+        (30.918, "ErrImagePull 0"), (31.92, "ImagePullBackOff 0"),
+        (71.122, "ErrImagePull 0"), (72.124, "ImagePullBackOff 0"),
     ]  # fmt: skip
     error = (
         'failed to pull and unpack image "example.com/nosuch:1": failed to resolve image: pull '
@@ -98,11 +98,11 @@ def test_an_image_that_cannot_be_pulled() -> None:
         "insufficient_scope: authorization failed"
     )
     assert lab.happened()[:5] == [
-        (0.306, "Pulling", 'Pulling image "example.com/nosuch:1"'),
-        (0.508, "Failed", f'Failed to pull image "example.com/nosuch:1": {error}'),
-        (0.508, "Failed", "Error: ErrImagePull"),
-        (1.51, "BackOff", 'Back-off pulling image "example.com/nosuch:1"'),
-        (1.51, "Failed", "Error: ImagePullBackOff"),
+        (0.308, "Pulling", 'Pulling image "example.com/nosuch:1"'),
+        (0.51, "Failed", f'Failed to pull image "example.com/nosuch:1": {error}'),
+        (0.51, "Failed", "Error: ErrImagePull"),
+        (1.512, "BackOff", 'Back-off pulling image "example.com/nosuch:1"'),
+        (1.512, "Failed", "Error: ImagePullBackOff"),
     ]
     message = lab.status()["containerStatuses"][0]["state"]["waiting"]["message"]
     assert message == f'Back-off pulling image "example.com/nosuch:1": ErrImagePull: {error}'
@@ -147,7 +147,7 @@ def test_a_command_that_does_not_exist() -> None:
     ended = container["lastState"]["terminated"]
     assert (ended["exitCode"], ended["reason"]) == (128, "StartError")
     assert 'exec: "nope": executable file not found in $PATH' in ended["message"]
-    assert (2.512, "RunContainerError 0") in lab.states()
+    assert (2.516, "RunContainerError 0") in lab.states()
 
 
 def test_too_much_memory_is_killed() -> None:

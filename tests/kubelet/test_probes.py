@@ -29,7 +29,7 @@ def test_a_liveness_probe_that_never_succeeds_kills_at_30_s() -> None:
     message = "Container app failed liveness probe, will be restarted"
     assert killed == [(30.002, message), (60.002, message)]
     assert lab.states()[1:] == [
-        (2.512, "Running 0 ready"), (30.21, "Running 1 ready"), (60.21, "Running 2 ready"),
+        (2.516, "Running 0 ready"), (30.21, "Running 1 ready"), (60.21, "Running 2 ready"),
     ]  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def test_a_healthy_pod_is_ready_at_once() -> None:
     lab = Lab()
     lab.pod(app(readinessProbe=HEALTHZ))
     lab.run(20)
-    assert lab.states()[1:] == [(2.512, "Running 0"), (2.514, "Running 0 ready")]
+    assert lab.states()[1:] == [(2.516, "Running 0"), (2.518, "Running 0 ready")]
 
 
 def test_an_initial_delay_costs_a_whole_period() -> None:
@@ -46,7 +46,7 @@ def test_an_initial_delay_costs_a_whole_period() -> None:
     lab = Lab()
     lab.pod(app(readinessProbe={**HEALTHZ, "initialDelaySeconds": 5}))
     lab.run(20)
-    assert lab.states()[-1] == (12.512, "Running 0 ready")
+    assert lab.states()[-1] == (12.516, "Running 0 ready")
 
 
 def test_readiness_leaves_the_container_alone() -> None:
@@ -103,7 +103,7 @@ def test_exec_probes_run_in_the_container() -> None:
     missing = "Liveness probe failed: cat: can't open '/tmp/healthy': No such file or directory"
     assert [t for t, message in messages if message == missing] == [25.004, 30.004, 35.004]
     slow = 'Readiness probe failed: command timed out: "sleep 3" timed out after 1s'
-    assert (3.512, slow) in messages
+    assert (3.516, slow) in messages
     assert lab.happened("Killing")[0][0] == 35.004
 
 

@@ -12,8 +12,8 @@ def test_a_pod_runs_after_sandbox_pull_create_and_start() -> None:
     lab = Lab()
     lab.pod(APP)
     lab.run(20)
-    assert lab.phases() == [(0.002, "Pending"), (2.512, "Running")]
-    assert lab.states() == [(0.002, "ContainerCreating 0"), (2.512, "Running 0 ready")]
+    assert lab.phases() == [(0.002, "Pending"), (2.516, "Running")]
+    assert lab.states() == [(0.002, "ContainerCreating 0"), (2.516, "Running 0 ready")]
     size = lab.runtime.images.get("nginx:1.27")
     assert size is not None
     pulled = (
@@ -21,10 +21,10 @@ def test_a_pod_runs_after_sandbox_pull_create_and_start() -> None:
         f"Image size: {size.size_bytes} bytes."
     )
     assert lab.happened() == [
-        (0.306, "Pulling", 'Pulling image "nginx:1.27"'),
-        (2.308, "Pulled", pulled),
-        (2.41, "Created", "Container created"),
-        (2.512, "Started", "Container started"),
+        (0.308, "Pulling", 'Pulling image "nginx:1.27"'),
+        (2.31, "Pulled", pulled),
+        (2.414, "Created", "Container created"),
+        (2.516, "Started", "Container started"),
     ]
 
 
@@ -86,11 +86,11 @@ def test_init_containers_run_in_order_and_sidecars_run_on() -> None:
     assert condition["message"] == "containers with incomplete status: [one side two]"
     lab.run(20)
     assert lab.states("one") == [
-        (0.002, "PodInitializing 0"), (2.512, "Running 0"), (5.001, "Completed 0 ready"),
+        (0.002, "PodInitializing 0"), (2.516, "Running 0"), (5.001, "Completed 0 ready"),
     ]  # fmt: skip
     assert lab.states("side")[1:] == [(5.207, "Running 0 ready")]
     assert lab.states("two")[1:] == [(5.413, "Completed 0 ready")]
-    assert lab.states("app") == [(0.002, "PodInitializing 0"), (7.621, "Running 0 ready")]
+    assert lab.states("app") == [(0.002, "PodInitializing 0"), (7.623, "Running 0 ready")]
 
 
 def test_a_failing_init_container_fails_a_pod_that_never_restarts() -> None:
@@ -118,7 +118,7 @@ def test_a_missing_config_map_as_volume_keeps_the_pod_waiting() -> None:
     assert lab.states() == [(0.002, "ContainerCreating 0")]
     lab.config_map("app", {"key": "value"})
     lab.run(20)
-    assert lab.phases()[-1] == (10.022, "Running")
+    assert lab.phases()[-1] == (10.026, "Running")
     files = lab.runtime.disk.volumes
     assert list(files.values()) == [{"key": "value"}]
 
@@ -161,7 +161,7 @@ def test_a_missing_config_map_for_the_environment() -> None:
     assert waiting["reason"] == "CreateContainerConfigError"
     assert waiting["message"] == 'configmap "app" not found'
     text = 'Error: configmap "app" not found'
-    assert lab.happened("Failed") == [(2.31, "Failed", text), (12.314, "Failed", text)]
+    assert lab.happened("Failed") == [(2.314, "Failed", text), (12.318, "Failed", text)]
     lab.config_map("app", {"other": "v"})
     lab.at(25)
     waiting = lab.status()["containerStatuses"][0]["state"]["waiting"]

@@ -91,3 +91,33 @@ def test_an_unknown_runtime_is_refused() -> None:
     """The error names those that there are."""
     with pytest.raises(ValueError, match="there are containerd, cri-o"):
         Cluster(nodes=1, runtime="podman")
+
+
+def calls(c: Cluster, since: int) -> list[str]:
+    """What the kubelet has asked its runtime for since an event."""
+    return [
+        event.verb for event in c.trace[since:]
+        if (event.actor, event.target) == ("kubelet/node-1", "runtime/node-1")
+    ]  # fmt: skip
+
+
+def test_the_order_of_calls() -> None:
+    """A new pod, a restart of one container, and the end of a pod, call by call."""
+    c = cluster()
+    since = len(c.trace)
+    other = {"name": "d", "image": "kubelab/sleep:1"}
+    c.apply(pod("web", {"image": "nginx:1"}, other, terminationGracePeriodSeconds=1))
+    c.settle()
+    image = ["image_status", "pull_image", "image_status", "create_container", "start_container"]
+    assert calls(c, since) == ["run_pod_sandbox", "pod_sandbox_status", *image, *image]
+    since = len(c.trace)
+    c.faults.kill_container("default/web", "c")
+    c.run(3)
+    assert calls(c, since) == ["image_status", "create_container", "start_container"]
+    since = len(c.trace)
+    c.delete("Pod", "web")
+    c.run(30)
+    assert calls(c, since) == [
+        "stop_container", "stop_container", "stop_pod_sandbox", "remove_container",
+        "remove_container", "remove_container", "stop_pod_sandbox", "remove_pod_sandbox",
+    ]  # fmt: skip

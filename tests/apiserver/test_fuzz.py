@@ -20,7 +20,9 @@ PATHS = sorted(
     path
     for version in ("api/v1", "apis/apps/v1", "apis/batch/v1", "apis/networking.k8s.io/v1",
                     "apis/apiextensions.k8s.io/v1", "apis/autoscaling/v2")
-    for path in openapi.answer(Request("GET", f"/openapi/v3/{version}")).body["paths"]
+    for path in openapi.answer(
+        Request("GET", f"/openapi/v3/{version}")
+    ).body["paths"]  # type: ignore[union-attr]
 )  # fmt: skip
 MEDIA = (
     "application/json", "application/yaml", "application/json-patch+json", "text/html", "",

@@ -47,6 +47,12 @@ OTHERWISE = {
     "edit cm none": "no editor",
     "auth reconcile -f all.yaml --dry-run=client": "no reconcile",
     "get gadgets": "no kept discovery", "delete all --all --wait=false": "no kept discovery",
+    "top nosuch": "another complaint",
+    "~wait --for=delete cm/conf --timeout=1s": "a watch that ends within a second is warned of",
+    "describe ns default": UNORDERED, "label pod solo --list": UNORDERED,
+    "annotate pod solo --list": UNORDERED,
+    "set env deployment/made --from=configmap/conf": UNORDERED,
+    "rollout restart deploy": "seconds of the real clock are stamped there",
     "describe hpa hpa": UNORDERED, "describe limits limits": UNORDERED,
 }  # fmt: skip
 AGE = re.compile(r"\b\d+[smhdy](\d+[smhd])?\b")

@@ -26,7 +26,6 @@ UNEQUAL = {
     73: WORLD, 116: WORLD,
     77: "a default storage class", 89: "a default storage class", 120: "a default storage class",
     78: WORLD, 111: WORLD, 121: WORLD,
-    98: "the server answers no table for scale",
     131: "no default roles", 165: "no tokens",
     237: "no access reviews",
     252: "the names of temporary files",

@@ -1,4 +1,4 @@
-"""One JupyterLab and one open notebook for all scenes of a test run."""
+"""One JupyterLab and one open notebook for all scenes of a file."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.browser.lab import Lab
 from tests.browser.notebook import Notebook
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_lab(chromium: str, tmp_path_factory: Any) -> Iterator[Lab]:
     """The JupyterLab of the scenes."""
     with Lab(tmp_path_factory.mktemp("scenes"), chromium) as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_notebook(shared_lab: Lab) -> Notebook:
     """The notebook of the scenes, opened once."""
     return Notebook(shared_lab)

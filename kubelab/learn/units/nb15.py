@@ -122,7 +122,7 @@ def tell_headless(c: Any) -> str:
         get(pod, "status", "podIP"): pod["metadata"]["name"]
         for pod in worlds.ready_pods(c, "app=web")
     }
-    pairs = ", ".join(f"{one} ({whose.get(one, 'gone')})" for one in found)
+    pairs = ", ".join(f"{one} ({whose.get(one, 'gone')})" for one in sorted(found))
     return f"{len(found)} addresses, one for each ready pod: {pairs}."
 
 

@@ -114,7 +114,7 @@ def query(
         message.flags |= dns.flags.AD
     if payload:
         message.use_edns(0, DNSSEC_OK if dnssec else 0, payload=payload)
-    return bytes(message.to_wire())
+    return bytes(message.to_wire(want_shuffle=False))
 
 
 # The types that are asked for most; whatever else has a name is looked up in the library.
@@ -224,17 +224,18 @@ def response(
                 same[0].add(rrset[0])
             else:
                 section.append(rrset)
-    wire = bytes(message.to_wire())
+    # The library would shuffle the rows by chance of its own; their order is the plugins' affair.
+    wire = bytes(message.to_wire(want_shuffle=False))
     if len(wire) > limit:
         message.flags |= dns.flags.TC
         # Rows are left out until it fits; the client asks again over TCP.
         for section in (message.additional, message.authority, message.answer):
-            while section and len(message.to_wire()) > limit:
+            while section and len(message.to_wire(want_shuffle=False)) > limit:
                 if len(section[-1]) > 1:
                     del section[-1][0]
                 else:
                     section.pop()
-        wire = bytes(message.to_wire())
+        wire = bytes(message.to_wire(want_shuffle=False))
     return wire
 
 

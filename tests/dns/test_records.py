@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kubelab.dns import wire
 from kubelab.dns.server import CoreDNS
-from kubelab.network.payloads import HttpRequest
+from kubelab.network.payloads import Answer, HttpRequest
 from kubelab.sim.kernel import SECOND
 from tests.network.lab import DNS_PORTS, Lab, endpoint, namespace, service, slices
 
@@ -356,3 +356,16 @@ def test_until_its_caches_are_filled_it_is_not_ready() -> None:
     dns, ready, health = lab.client.outcomes
     assert wire.read_response(dns.payload).rcode == "SERVFAIL"  # type: ignore[union-attr]
     assert (ready.payload.status, health.payload.status) == (503, 200)
+
+
+def test_rows_go_out_in_the_order_of_the_answer() -> None:
+    """Nothing but the server's own chance decides the order: a message is the same each time."""
+    query = wire.read_query(wire.query("pods.ns.svc.cluster.local.", "A"))
+    assert query is not None
+    rows = tuple(
+        Answer("pods.ns.svc.cluster.local.", 30, "A", f"10.244.1.{number}") for number in range(12)
+    )
+    sent = [wire.response(query, "NOERROR", rows) for _ in range(3)]
+    assert sent[0] == sent[1] == sent[2]
+    found = dns.message.from_wire(sent[0]).answer[0]
+    assert [row.address for row in found] == [row.data for row in rows]

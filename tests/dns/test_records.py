@@ -360,7 +360,7 @@ def test_until_its_caches_are_filled_it_is_not_ready() -> None:
 
 def test_rows_go_out_in_the_order_of_the_answer() -> None:
     """Nothing but the server's own chance decides the order: a message is the same each time."""
-    query = wire.read_query(wire.query("pods.ns.svc.cluster.local.", "A"))
+    query = wire.read_query(wire.query("pods.ns.svc.cluster.local.", "A", 7))
     assert query is not None
     rows = tuple(
         Answer("pods.ns.svc.cluster.local.", 30, "A", f"10.244.1.{number}") for number in range(12)

@@ -31,21 +31,6 @@ from tests.apiserver.asking import (
     workload,
 )
 
-
-@pytest.fixture(scope="module")
-def settled() -> Cluster:
-    """A control plane without nodes that stands still."""
-    cluster = Cluster(nodes=0, dns=False)
-    cluster.settle()
-    return cluster
-
-
-@pytest.fixture
-def c(settled: Cluster) -> Cluster:
-    """A cluster of the test's own."""
-    return settled.fork()
-
-
 # API machinery.
 
 

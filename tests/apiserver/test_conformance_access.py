@@ -24,21 +24,6 @@ from tests.apiserver.asking import (
     settle_until,
 )
 
-
-@pytest.fixture(scope="module")
-def settled() -> Cluster:
-    """A control plane without nodes that stands still."""
-    cluster = Cluster(nodes=0, dns=False)
-    cluster.settle()
-    return cluster
-
-
-@pytest.fixture
-def c(settled: Cluster) -> Cluster:
-    """A cluster of the test's own."""
-    return settled.fork()
-
-
 # Access.
 
 

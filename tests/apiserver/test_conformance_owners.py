@@ -24,20 +24,6 @@ from tests.apiserver.asking import (
 )
 
 
-@pytest.fixture(scope="module")
-def settled() -> Cluster:
-    """A control plane without nodes that stands still."""
-    cluster = Cluster(nodes=0, dns=False)
-    cluster.settle()
-    return cluster
-
-
-@pytest.fixture
-def c(settled: Cluster) -> Cluster:
-    """A cluster of the test's own."""
-    return settled.fork()
-
-
 @pytest.mark.parametrize("policy", ["Background", "Orphan"])
 def test_19_deleting_owners(c: Cluster, policy: str) -> None:
     """In the background dependents go along; orphans stay, without that owner."""

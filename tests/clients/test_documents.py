@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import http.client
 
+import pytest
+
 from kubelab import Cluster
+
+pytestmark = pytest.mark.native
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 

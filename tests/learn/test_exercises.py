@@ -8,6 +8,8 @@ from kubelab.learn import catalogue, session
 from kubelab.learn.catalogue import Exercise
 from tests.learn.case import SEEDS, cases
 
+pytestmark = pytest.mark.slow
+
 IDS = [one.id for unit in catalogue.everything() for one in unit.exercises]
 TRIED = cases()
 RIGHT = [(one, way) for one in IDS for way in TRIED[one].right]
